@@ -1,0 +1,65 @@
+# Every target does its own set-up on first use. Needs Python 3.11 or newer and Node 20 or newer.
+PYTHON ?= python3
+VENV   := .venv/.ready
+AWS    := .venv-aws/.ready
+CDK    := node_modules/.package-lock.json
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
+
+.PHONY: help demo aws test unit lint synth package bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV) $(AWS) $(CDK) ## watch one invitation accepted and two left alone, in an AWS of this machine's own
+	@.venv/bin/python -m local.demo
+
+aws: $(VENV) $(AWS) $(CDK) ## the same environment, left running until Ctrl-C
+	@.venv/bin/python -m local.demo --keep
+
+test: lint $(AWS) $(CDK) ## lint, types, all tests
+	@.venv/bin/pytest -n 2 --dist loadgroup
+
+unit: $(VENV) ## the unit tests alone, in seconds
+	@.venv/bin/pytest -q tests/unit
+
+lint: $(VENV)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
+	@node_modules/.bin/cdk synth --quiet --app ".venv/bin/python app.py" -c settings=local/settings.json
+
+package: $(VENV) ## the function's asset as a folder; its path is the last line
+	@.venv/bin/python -m infra.package
+
+bench: $(VENV) ## everything under bench/: one JSON line a figure
+	@.venv/bin/python -m bench
+
+lock: ## pin again what the .in files ask for
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
+	@for f in lambda/requirements requirements requirements-dev local/requirements; do \
+	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
+
+clean: ## forget everything that was built or installed
+	rm -rf .venv .venv-aws node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV): requirements-dev.txt pyproject.toml
+	@echo "setting up .venv (once, about a minute)" >&2
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/pip -q --disable-pip-version-check install --require-hashes -r requirements-dev.txt
+	@.venv/bin/pip -q --disable-pip-version-check install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(AWS): local/requirements.txt
+	@echo "setting up .venv-aws, the embedded AWS" >&2
+	@test -x .venv-aws/bin/python || $(PYTHON) -m venv .venv-aws
+	@.venv-aws/bin/pip -q --disable-pip-version-check install --require-hashes -r local/requirements.txt
+	@touch $@
+
+$(CDK): package-lock.json
+	@echo "setting up the CDK CLI" >&2
+	@npm ci --silent
+	@touch $@
