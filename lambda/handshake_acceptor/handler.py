@@ -1,0 +1,71 @@
+"""The function's entry point: makes the parts, runs them, and fails only for what a minute may cure."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from handshake_acceptor import trigger as triggers
+from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.retry import Clock
+from handshake_acceptor.telemetry import Telemetry
+
+# One attempt: the one retry layer is `retry`. An attempt ends well before the margin that `retry` keeps.
+_CONFIG = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1})
+
+_PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
+_SESSION = botocore.session.get_session()
+_ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
+_SSM = _SESSION.create_client("ssm", config=_CONFIG)
+
+logger = Logger()
+metrics = Metrics()
+
+
+class RunFailed(Exception):
+    """The run left something undone that a minute may cure; every decision is in the log."""
+
+
+@logger.inject_lambda_context
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Reconciles this account's handshakes with the policy, whatever the event is.
+
+    Answers with the run's decision records. Raises `RunFailed` at the very end, so that an asynchronous invocation is
+    retried and then goes to the failure queue.
+    """
+    trigger = triggers.parse(event)
+    clock = Clock(
+        now=lambda: datetime.now(UTC),
+        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+        sleep=time.sleep,
+        random=random.random,
+    )
+    telemetry = Telemetry(logger, metrics)
+    # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
+    _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
+    reconcile = Reconcile(
+        Organizations(_ORGANIZATIONS, clock),
+        PolicyStore(_SSM, clock, _PREFIX),
+        clock,
+        account_id,
+        partition,
+        telemetry.decision,
+    )
+    report = reconcile.run(trigger)
+    telemetry.run(report, trigger)
+    if report.failures:
+        raise RunFailed(", ".join(report.failures))
+    return {
+        "mode": report.snapshot.mode.value,
+        "decisions": [record.as_dict() for record in report.records],
+    }

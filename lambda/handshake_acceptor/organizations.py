@@ -1,0 +1,89 @@
+"""What the account asks of AWS Organizations, and nothing else of it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from handshake_acceptor import retry
+from handshake_acceptor.handshake import (
+    ACCOUNT_ID,
+    ORGANIZATION_ID,
+    Account,
+    Handshake,
+    Role,
+    Unusable,
+    parse,
+    unusable,
+)
+from handshake_acceptor.policy import NONE
+
+
+class Client(Protocol):
+    """The operations used of botocore's Organizations client. Their answers are dictionaries as its model says."""
+
+    def list_handshakes_for_account(self, **kwargs: Any) -> dict[str, Any]: ...
+    def describe_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
+    def describe_organization(self, **kwargs: Any) -> dict[str, Any]: ...
+    def accept_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
+    def decline_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
+
+
+class Organizations:
+    """The handshake operations of the account that calls. Reads are retried; accept and decline are one attempt."""
+
+    def __init__(self, client: Client, clock: retry.Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def list(self) -> list[Handshake | Unusable]:
+        """All handshakes that this account received, pending and finished (those stay for 30 days).
+
+        Raises `retry.CALL_FAILURES` and `retry.RepeatedPage`.
+        """
+        pages = retry.pages(self._clock, self._client.list_handshakes_for_account)
+        return [parse(raw, listed=True) for page in pages for raw in page.get("Handshakes") or ()]
+
+    def describe(self, handshake_id: str) -> Handshake | Unusable:
+        """One handshake by id. Raises `retry.CALL_FAILURES`; a standalone account may be refused."""
+        answer = retry.call(self._clock, lambda: self._client.describe_handshake(HandshakeId=handshake_id))
+        return _answered(handshake_id, answer)
+
+    def account(self, account_id: str, partition: str) -> Account:
+        """The account as it is now. Raises `retry.CALL_FAILURES`, which never means that it is standalone."""
+        try:
+            answer = retry.call(self._clock, self._client.describe_organization)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "AWSOrganizationsNotInUseException":
+                return Account(account_id, partition, Role.STANDALONE, NONE)
+            raise
+        organization = answer.get("Organization") or {}
+        identifier, management = organization.get("Id"), organization.get("MasterAccountId")
+        if not (isinstance(identifier, str) and ORGANIZATION_ID.fullmatch(identifier)):
+            return unknown_account(account_id, partition)
+        if not (isinstance(management, str) and ACCOUNT_ID.fullmatch(management)):
+            return unknown_account(account_id, partition)
+        role = Role.MANAGEMENT if management == account_id else Role.MEMBER
+        return Account(account_id, partition, role, identifier)
+
+    def accept(self, handshake_id: str) -> Handshake | Unusable:
+        """Accepts, once. The answer may come before the handshake reads `ACCEPTED`. Raises `retry.CALL_FAILURES`."""
+        return _answered(handshake_id, self._client.accept_handshake(HandshakeId=handshake_id))
+
+    def decline(self, handshake_id: str) -> Handshake | Unusable:
+        """Declines, once, which cannot be undone. Raises `retry.CALL_FAILURES`."""
+        return _answered(handshake_id, self._client.decline_handshake(HandshakeId=handshake_id))
+
+
+def unknown_account(account_id: str, partition: str) -> Account:
+    """An account whose organization could not be found out."""
+    return Account(account_id, partition, Role.UNKNOWN, "UNKNOWN")
+
+
+def _answered(handshake_id: str, answer: dict[str, Any]) -> Handshake | Unusable:
+    """The handshake in an answer, which must be the one that was asked for."""
+    handshake = parse(answer.get("Handshake"), listed=False)
+    if isinstance(handshake, Handshake) and handshake.id != handshake_id:
+        return unusable(handshake_id, "OTHER_HANDSHAKE", "the answer is about another handshake", handshake.id)
+    return handshake

@@ -1,0 +1,263 @@
+"""From texts to a `Policy`, or to every mistake in them, each with its place.
+
+`policy.schema.json` is the source of truth for shape. What a schema cannot say is here: JSON itself, duplicate keys,
+Sids that must be unique over all documents, times that must exist and be in order, and where `ANY` may stand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from handshake_acceptor.handshake import Action, timestamp
+from handshake_acceptor.policy import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
+
+
+class Mode(StrEnum):
+    """`ENFORCE` acts on what was decided; `OBSERVE` decides, records, and calls nothing."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One policy document: where it comes from (parameter name or file) and its exact text."""
+
+    name: str
+    text: str
+
+
+def load(documents: Iterable[Document]) -> Policy | InvalidPolicy:
+    """Takes documents together as one policy. No document at all is a policy that allows nothing."""
+    documents = sorted(documents, key=lambda document: document.name)
+    errors: list[PolicyError] = []
+    statements: list[Statement] = []
+    places: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for document in documents:
+        content, mistakes = _read(document)
+        errors += mistakes
+        for index, sid in _sids(content):
+            places[sid].append((document.name, f"/Statement/{index}/Sid"))
+        if not mistakes:
+            statements += [_statement(raw) for raw in content["Statement"]]
+    for sid, found in places.items():
+        for name, pointer in found[1:]:
+            first = "{}: {}".format(*found[0])
+            errors.append(PolicyError(name, pointer, f"{sid} is a Sid already, at {first}; a Sid must be unique"))
+    if errors:
+        return InvalidPolicy(tuple(errors))
+    return Policy(statements, version(document.text for document in documents))
+
+
+def load_mode(name: str, text: str) -> Mode | InvalidPolicy:
+    """The mode as its parameter says it."""
+    if text in (mode.value for mode in Mode):
+        return Mode(text)
+    message = f"{_shown(text)} is no mode; use enforce or observe"
+    return InvalidPolicy((PolicyError(name, "", message),))
+
+
+def version(texts: Iterable[str]) -> str:
+    """16 hexadecimal digits of a hash over the exact texts, whatever their order: the same for files and parameters."""
+    digests = sorted(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts)
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of one document."""
+    text = resources.files(__package__).joinpath("policy.schema.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys were written twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.duplicates = sorted({key for key in keys if keys.count(key) > 1}) if len(self) < len(keys) else []
+
+
+def _read(document: Document) -> tuple[Any, list[PolicyError]]:
+    """The document's content, and every mistake in it; the content is valid only if there is none."""
+    if not document.text.strip():
+        return None, [PolicyError(document.name, "", "the document is empty")]
+    try:
+        content = json.loads(document.text, object_pairs_hook=_Object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        return None, [PolicyError(document.name, "", f"not JSON, at {place}: {error.msg}")]
+    except RecursionError:
+        return None, [PolicyError(document.name, "", "nested too deeply")]
+    except ValueError as error:
+        return None, [PolicyError(document.name, "", f"not JSON: {error}")]
+    mistakes = [*_duplicate_keys(content), *_violations(content)]
+    if not mistakes:
+        mistakes = list(_beyond_schema(content))
+    return content, [PolicyError(document.name, pointer, message) for pointer, message in mistakes]
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _duplicate_keys(content: Any) -> Iterator[tuple[str, str]]:
+    waiting = [("", content)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, _Object):
+            for key in value.duplicates:
+                yield f"{pointer}/{_escaped(key)}", "this key is written more than once; JSON would keep only the last"
+            waiting += [(f"{pointer}/{_escaped(key)}", item) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
+
+
+@cache
+def _validator() -> Any:
+    import fastjsonschema
+
+    return fastjsonschema.compile(schema(), use_default=False, use_formats=False, fast_fail=False)
+
+
+def _violations(content: Any) -> Iterator[tuple[str, str]]:
+    from fastjsonschema import JsonSchemaValuesException
+
+    try:
+        _validator()(content)
+    except JsonSchemaValuesException as failure:
+        for error in failure.errors:
+            # Only keys that the schema knows are descended into, so no key here has a dot or a bracket in it.
+            pointer = "".join(f"/{part}" for part in error.path[1:])
+            yield from _explained(pointer, error.rule, error.value, error.definition)
+
+
+def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> Iterator[tuple[str, str]]:
+    """One violation of the schema in words, with the nearest known word where one is near."""
+    if rule == "required":
+        for key in definition["required"]:
+            if key not in value:
+                why = definition.get("$comment")
+                yield pointer, f"{key} is missing" + (f": {why}" if why else "")
+    elif rule == "additionalProperties":
+        known = list(definition["properties"])
+        for key in value:
+            if key not in known:
+                yield (
+                    f"{pointer}/{_escaped(key)}",
+                    f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}",
+                )
+    elif rule in ("enum", "const"):
+        known = definition["enum"] if rule == "enum" else [definition["const"]]
+        yield pointer, f"{_shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(_shown, known))}"
+    elif rule == "type":
+        wanted = definition["type"] if isinstance(definition["type"], list) else [definition["type"]]
+        yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
+    elif rule == "pattern":
+        yield pointer, f"{_shown(value)} is not {definition['title']}"
+    elif rule == "minItems":
+        yield pointer, "an empty list matches nothing; name at least one"
+    else:
+        yield pointer, "only a Deny can have this key"
+
+
+_TYPES = {"object": "an object", "array": "a list", "string": "a text"}
+
+
+def _type(value: Any) -> str:
+    if value is None:
+        return "null"
+    names: Mapping[type, str] = {_Object: "an object", list: "a list", str: "a text", bool: "true or false"}
+    return names.get(type(value), "a number")
+
+
+def _suggestion(word: Any, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    if not isinstance(word, str):
+        return ""
+    by_lower = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
+
+
+def _sids(content: Any) -> Iterator[tuple[int, str]]:
+    statements = content.get("Statement") if isinstance(content, dict) else None
+    for index, raw in enumerate(statements if isinstance(statements, list) else []):
+        sid = raw.get("Sid") if isinstance(raw, dict) else None
+        if isinstance(sid, str):
+            yield index, sid
+
+
+def _shown(value: Any) -> str:
+    """A value of the owner's own document, in ASCII and short; never an e-mail address."""
+    text = json.dumps(value)
+    if "@" in text:
+        return f"({_type(value)} with an @ in it, not shown)"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _escaped(key: str) -> str:
+    """A key as one part of a JSON pointer (RFC 6901)."""
+    return _shown(key).strip('"').replace("~", "~0").replace("/", "~1")
+
+
+def _beyond_schema(content: Any) -> Iterator[tuple[str, str]]:
+    """What a schema cannot say, of a document that the schema finds valid."""
+    for index, raw in enumerate(content["Statement"]):
+        pointer = f"/Statement/{index}"
+        condition = raw.get("Condition", {})
+        organizations, actions = _values(condition.get("CurrentOrganization")), _values(raw.get("Action"))
+        transfer = Action.TRANSFER_RESPONSIBILITY
+        if raw["Effect"] == Effect.ALLOW and transfer in actions and not organizations:
+            yield f"{pointer}/Condition", f"CurrentOrganization is missing: an Allow for {transfer} has no default"
+        if ANY in organizations and (actions != {transfer} or len(organizations) > 1):
+            text = f"ANY stands alone, and only in a statement whose one Action is {transfer}"
+            yield f"{pointer}/Condition/CurrentOrganization", text
+        times = {}
+        for key in ("NotBefore", "NotAfter"):
+            if key in condition:
+                times[key] = timestamp(condition[key].upper())
+                if times[key] is None:
+                    yield f"{pointer}/Condition/{key}", f"there is no such time as {_shown(condition[key])}"
+        start, end = times.get("NotBefore"), times.get("NotAfter")
+        if start is not None and end is not None and end < start:
+            yield f"{pointer}/Condition/NotAfter", "is before NotBefore, so the statement could never match"
+
+
+def _values(value: Any) -> frozenset[str]:
+    """A field that is a text or a list of texts, or is not there."""
+    if value is None:
+        return frozenset()
+    return frozenset({value} if isinstance(value, str) else value)
+
+
+def _statement(raw: Mapping[str, Any]) -> Statement:
+    """One statement that is known to be valid."""
+    origin, condition = raw.get("Origin", {}), raw.get("Condition", {})
+
+    def time(key: str) -> datetime | None:
+        return timestamp(condition[key].upper()) if key in condition else None
+
+    return Statement(
+        sid=raw["Sid"],
+        effect=Effect(raw["Effect"]),
+        actions=frozenset(map(Action, _values(raw.get("Action")))),
+        organization_ids=_values(origin.get("OrganizationId")),
+        management_account_ids=_values(origin.get("ManagementAccountId")),
+        current_organizations=_values(condition.get("CurrentOrganization")),
+        not_before=time("NotBefore"),
+        not_after=time("NotAfter"),
+        respond=Respond(raw.get("Respond", Respond.LEAVE_PENDING)),
+    )

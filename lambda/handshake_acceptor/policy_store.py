@@ -1,0 +1,70 @@
+"""The policy as Parameter Store has it now: read whole, on every run, never kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from handshake_acceptor import retry
+from handshake_acceptor.policy import InvalidPolicy, Policy, PolicyError
+from handshake_acceptor.policy_documents import Document, Mode, load, load_mode
+
+
+class Client(Protocol):
+    """The one operation used of botocore's SSM client."""
+
+    def get_parameters_by_path(self, **kwargs: Any) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Mode and policy of one reading. The mode of a policy with a mistake is `OBSERVE`."""
+
+    mode: Mode
+    policy: Policy | InvalidPolicy
+
+
+class PolicyStore:
+    """Parameters below a prefix: `mode`, and documents below `policy/`. Anything else there is a mistake."""
+
+    def __init__(self, client: Client, clock: retry.Clock, prefix: str) -> None:
+        """`prefix` begins and ends with a slash."""
+        self._client = client
+        self._clock = clock
+        self.prefix = prefix
+
+    def read(self) -> Snapshot:
+        """Reads all pages. Raises `retry.CALL_FAILURES` and `retry.RepeatedPage`; a mistake is not an exception."""
+        pages = retry.pages(
+            self._clock,
+            self._client.get_parameters_by_path,
+            Path=self.prefix.rstrip("/"),
+            Recursive=True,
+            MaxResults=10,  # the most that AWS gives a page
+        )
+        parameters = {raw["Name"]: raw for page in pages for raw in page.get("Parameters") or ()}
+        return snapshot(self.prefix, parameters)
+
+
+def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
+    """What parameters, by name, as GetParametersByPath gives them, say together. No mode is `OBSERVE`."""
+    mode: Mode | InvalidPolicy = Mode.OBSERVE
+    documents: list[Document] = []
+    errors: list[PolicyError] = []
+    for name, raw in sorted(parameters.items()):
+        if not name.startswith(prefix):
+            continue
+        if raw.get("Type") != "String":
+            errors.append(PolicyError(name, "", "the parameter's type must be String"))
+        elif name == f"{prefix}mode":
+            mode = load_mode(name, raw["Value"])
+        elif name.startswith(f"{prefix}policy/"):
+            documents.append(Document(name, raw["Value"]))
+        else:
+            text = f"unknown parameter; below {prefix} there are mode and policy/<any name>"
+            errors.append(PolicyError(name, "", text))
+    policy = load(documents)
+    errors += [error for part in (mode, policy) if isinstance(part, InvalidPolicy) for error in part.errors]
+    if errors or isinstance(mode, InvalidPolicy):
+        return Snapshot(Mode.OBSERVE, InvalidPolicy(tuple(errors)))
+    return Snapshot(mode, policy)

@@ -1,0 +1,115 @@
+"""The one retry layer, for every call: full jitter, until the invocation's own deadline less a margin.
+
+botocore's own retries are off (they never retry ConcurrentModificationException, and two layers multiply).
+Time, sleep and randomness are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import tenacity
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from handshake_acceptor.errors import Answer, classify
+
+T = TypeVar("T")
+
+CALL_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+"""Everything that a call of botocore raises for what happened on the other side."""
+
+
+class RepeatedPage(Exception):
+    """A list gave the same `NextToken` twice, so that it would never end."""
+
+
+READ_FAILURES = (*CALL_FAILURES, RepeatedPage)
+"""Everything that reading a list raises."""
+
+MARGIN = 20.0
+"""Seconds kept back: one attempt can take 3 s to connect and 15 s to read, and the records must be written."""
+
+_BASE = 0.5  # seconds; the first backoff is between 0 and this
+_CAP = 20.0  # seconds; no backoff is longer
+
+
+@dataclass
+class Clock:
+    """Time as one invocation sees it. All durations are seconds."""
+
+    now: Callable[[], datetime]
+    remaining: Callable[[], float]
+    """Until the invocation is cut off."""
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    """Uniform in [0, 1)."""
+    waits: int = field(default=0)
+    """How often somebody has slept: what was read before the last wait is to be read again before acting."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps, and counts it."""
+        self.waits += 1
+        self.sleep(seconds)
+
+    def backoff(self, attempt: int) -> float:
+        """Full jitter: how long to wait after attempt number `attempt`, counted from 1."""
+        return self.random() * float(min(_CAP, _BASE * 2 ** min(attempt - 1, 10)))
+
+    def has_time(self, upcoming: float = 0.0) -> bool:
+        """Whether one more attempt, after a wait of `upcoming`, would end before the deadline."""
+        return self.remaining() - upcoming > MARGIN
+
+
+def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenacity.Retrying:
+    """Attempts with backoff while `retryable` says so and there is time; then raises the last error."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(retryable),
+        wait=lambda state: clock.backoff(state.attempt_number),
+        stop=lambda state: not clock.has_time(state.upcoming_sleep),
+        sleep=clock.wait,
+        reraise=True,
+    )
+
+
+def call(clock: Clock, function: Callable[[], T]) -> T:
+    """Calls what is safe to repeat, until it answers. Raises one of `CALL_FAILURES` when it does not in time."""
+    return retrying(clock, is_retry_now)(function)
+
+
+def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
+    """Looks with backoff while `again` says so and there is time; then gives what the last look showed."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_result(again),
+        wait=lambda state: clock.backoff(state.attempt_number),
+        stop=lambda state: not clock.has_time(state.upcoming_sleep),
+        sleep=clock.wait,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )(look)
+
+
+def pages(clock: Clock, function: Callable[..., dict[str, Any]], **arguments: Any) -> Iterator[dict[str, Any]]:
+    """All pages of a list. Pages can be empty and still carry a `NextToken`; the last one has none.
+
+    Each page is retried by itself. Raises one of `CALL_FAILURES`, or `RepeatedPage`.
+    """
+    seen: set[str] = set()
+    while True:
+        page = call(clock, partial(function, **arguments))
+        yield page
+        token = page.get("NextToken")
+        if not token:
+            return
+        if token in seen:
+            raise RepeatedPage("a list gives the same page again")
+        seen.add(token)
+        arguments["NextToken"] = token
+
+
+def is_retry_now(error: BaseException) -> bool:
+    """Whether seconds may cure it."""
+    return isinstance(error, CALL_FAILURES) and classify(error).answer is Answer.RETRY_NOW
