@@ -22,6 +22,7 @@ from handshake_acceptor.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
 
 _NOT_SEEN = "NOT_SEEN"
+_LIST_UNREADABLE = "LIST_UNREADABLE"
 
 
 class ListUnreadable(Exception):
@@ -98,7 +99,7 @@ def _plan_one(handshake: Handshake | Unusable, view: View, trigger: Trigger, now
         return undecided.ended(Outcome.ALREADY_ACCEPTED)
     unreadable = isinstance(view.snapshot.policy, InvalidPolicy) and view.snapshot.policy.unreadable
     later = (
-        "CURRENT_ORGANIZATION_UNKNOWN" in codes
+        codes & {"CURRENT_ORGANIZATION_UNKNOWN", _LIST_UNREADABLE}
         or (_NOT_SEEN in codes and trigger.is_young(now))
         or (decision.kind is DecisionKind.POLICY_INVALID and unreadable)
     )
@@ -137,16 +138,18 @@ class Reconcile:
         except ListUnreadable as error:
             self._fail(str(error))
             view = self._blind(error)
-        answered = False
+        moved = False
         for each in plan(view, trigger, self._clock.now()):
             settled = each
-            if each.outcome is None and each.is_invite and answered:
-                reason = Reason("ONE_INVITE_A_RUN", "another invitation was answered in this run")
-                settled = each.ended(Outcome.RETRY_LATER, reason)
+            moves = each.outcome is None and each.is_invite and not each.declines
+            if moves and moved:
+                settled = each.ended(
+                    Outcome.RETRY_LATER, Reason("ONE_INVITE_A_RUN", "another was accepted in this run")
+                )
             elif each.outcome is None:
                 settled = self._act(each)
                 untouched = settled.outcome in (Outcome.LEFT_PENDING, Outcome.OBSERVED, Outcome.NEEDS_HUMAN)
-                answered = answered or (each.is_invite and not untouched)
+                moved = moved or (moves and not untouched)
             self._settle(settled)
         return Report(tuple(self._records), tuple(self._failures), view.listed, view.snapshot)
 
@@ -199,7 +202,7 @@ class Reconcile:
         try:
             return self._organizations.list()
         except retry.READ_FAILURES as error:
-            raise ListUnreadable(f"LIST_UNREADABLE {_code(error)}") from error
+            raise ListUnreadable(f"{_LIST_UNREADABLE} {_code(error)}") from error
 
     def _read_policy(self) -> Snapshot:
         try:
@@ -236,7 +239,7 @@ class Reconcile:
     def _blind(self, error: ListUnreadable) -> View:
         """The view of a run that could not list: only what was hinted at, so that whoever hinted finds an answer."""
         text = "this account's handshakes could not be listed"
-        hinted = [unusable(each, "LIST_UNREADABLE", text, str(error), finished=True) for each in self._wanted]
+        hinted = [unusable(each, _LIST_UNREADABLE, text, str(error), finished=True) for each in self._wanted]
         policy = InvalidPolicy((), unreadable=True)
         account = unknown_account(self._account_id, self._partition)
         return View(tuple(hinted), Snapshot(Mode.OBSERVE, policy), account, 0)
@@ -265,7 +268,7 @@ class Reconcile:
                     return current.ended(Outcome.DECLINED) if current.declines else self._confirm(current, answer)
         except ListUnreadable as error:
             self._fail(str(error))
-            return _unsettled(current, lost, Reason("LIST_UNREADABLE", str(error)))
+            return _unsettled(current, lost, Reason(_LIST_UNREADABLE, str(error)))
         except retry.CALL_FAILURES as error:
             return self._refused(current, classify(error), lost)
         raise AssertionError("unreachable: the attempts return or raise")

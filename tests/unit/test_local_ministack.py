@@ -1,0 +1,290 @@
+"""The handshake service inside the embedded AWS: over HTTP, behind its signatures and IAM."""
+
+import io
+import json
+import subprocess
+import time
+import zipfile
+from types import SimpleNamespace
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local import ministack_adapter
+from local.control import Control, Door
+from local.emulator import INTERPRETER, ROOT, emulator
+
+MANAGEMENT, MEMBER, STRANGER = "111111111111", "222222222222", "333333333333"
+ALLOWED, FOREIGN = "h-examplehandshakeid111", "h-foreignhandshake11"
+WORLD = [
+    {"verb": "register_account", "account_id": MEMBER, "email": "mary@example.com"},
+    {"verb": "add_organization", "organization_id": "o-exampleorgid", "management_account_id": MANAGEMENT},
+    {"verb": "add_organization", "organization_id": "o-sandbox0001", "management_account_id": STRANGER},
+    {"verb": "choose_ids", "ids": [ALLOWED, FOREIGN]},
+]
+
+served = pytest.mark.skipif(not INTERPRETER.exists(), reason="the embedded AWS is not installed")
+
+
+class TestTheHooksIntoMinistack:
+    def test_another_version_is_refused_with_what_to_do(self):
+        ministack_adapter.refuse_unless_pinned("1.5.33")
+        with pytest.raises(SystemExit, match=r"1\.5\.34 is installed: install local/requirements.txt"):
+            ministack_adapter.refuse_unless_pinned("1.5.34")
+
+    @staticmethod
+    def modules(**organizations):
+        """Modules that have every name that is hooked into."""
+
+        def module(name):
+            hooks = dict.fromkeys(ministack_adapter._HOOKS[name], print)
+            if name == "ministack.services.organizations":
+                hooks = {"reset": print, **organizations}
+            return SimpleNamespace(**hooks)
+
+        return module
+
+    def test_all_names_in_place_load(self):
+        loaded = ministack_adapter.load(self.modules(_DISPATCH={"DescribeOrganization": print}))
+        assert set(loaded) >= {"app", "organizations", "ssm", "eventbridge"}
+
+    @pytest.mark.parametrize("moved", [{}, {"_DISPATCH": []}, {"_DISPATCH": {"describe": print}}])
+    def test_a_dispatch_table_that_moved_is_named(self, moved):
+        with pytest.raises(SystemExit, match=r"has no ministack\.services\.organizations\._DISPATCH"):
+            ministack_adapter.load(self.modules(**moved))
+
+
+class TestTheDoor:
+    def test_every_verb_answers_json(self):
+        door = Door(WORLD)
+        door.open("configure", {"accept_delay": 60, "invite_state": "REQUESTED", "empty_pages": 1})
+        assert door.open("add_handshake", {"action": "INVITE", "organization_id": "o-exampleorgid", "target": MEMBER})
+        door.open("inject", {"faults": [{"operation": "AcceptHandshake", "code": "ServiceException"}]})
+        door.open("advance", {"seconds": 15 * 86400})
+        (handshake,) = json.loads(json.dumps(door.open("snapshot", {})))
+        assert (handshake["id"], handshake["state"]) == (ALLOWED, "EXPIRED")
+        assert json.dumps(door.open("journal", {})) == "[]"
+        door.open("reset", {})
+        assert door.open("snapshot", {}) == []
+        assert door.open("organization_of", {"account_id": MANAGEMENT}) == "o-exampleorgid"
+
+    @pytest.mark.parametrize(
+        ("kind", "method", "host", "status"),
+        [
+            (b"application/json", "POST", "127.0.0.1", 200),
+            (b"application/json", "POST", "192.0.2.1", 403),
+            (b"text/plain", "POST", "127.0.0.1", 403),
+            (b"application/json", "GET", "127.0.0.1", 405),
+        ],
+    )
+    def test_it_opens_for_json_from_this_machine(self, kind, method, host, status):
+        path = "/_handshakes/journal"
+        scope = {"client": (host, 1), "method": method, "path": path, "headers": [(b"content-type", kind)]}
+        assert ministack_adapter._through_the_door(Door(), scope, b"{}")[0] == status
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    environment = {"AUTH": "true", "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.05", "LOG_LEVEL": "WARNING"}
+    with emulator(world=WORLD, environment=environment) as url:
+        yield url
+
+
+@pytest.fixture
+def aws(endpoint):
+    """A client of any service for any caller, in a world as it was at the start."""
+    Control(endpoint).reset()
+
+    def client(service, access_key=MEMBER, secret_key="test"):
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    return client
+
+
+def invite(aws, sender=MANAGEMENT, target=MEMBER):
+    party = {"Type": "EMAIL" if "@" in target else "ACCOUNT", "Id": target}
+    return aws("organizations", sender).invite_account_to_organization(Target=party)["Handshake"]
+
+
+def user(aws, name, *statements):
+    """An IAM user of the invited account: its access key and secret key."""
+    iam = aws("iam")
+    iam.create_user(UserName=name)
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+    iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def code_of(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "OK"
+
+
+def received(aws, queue_url, count, within_seconds=10.0):
+    """The bodies of so many messages."""
+    bodies, deadline = [], time.monotonic() + within_seconds
+    while len(bodies) < count and time.monotonic() < deadline:
+        messages = aws("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in messages.get("Messages", []):
+            bodies.append(json.loads(message["Body"]))
+            aws("sqs").delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
+def route_parameter_changes(aws, rule, target_arn):
+    pattern = {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"]}
+    aws("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    aws("events").put_targets(Rule=rule, Targets=[{"Id": "target", "Arn": target_arn}])
+
+
+@served
+@pytest.mark.e2e
+@pytest.mark.xdist_group("ministack")
+class TestServed:
+    def test_an_invitation_by_email_is_listed_and_accepted(self, aws, endpoint):
+        assert invite(aws, target="mary@example.com")["Id"] == ALLOWED
+        organizations = aws("organizations")
+        assert code_of(organizations.describe_organization) == "AWSOrganizationsNotInUseException"
+        (listed,) = organizations.list_handshakes_for_account()["Handshakes"]
+        assert organizations.accept_handshake(HandshakeId=listed["Id"])["Handshake"]["State"] == "ACCEPTED"
+        assert organizations.describe_organization()["Organization"]["Id"] == "o-exampleorgid"
+        (handshake,) = Control(endpoint).snapshot()
+        assert handshake["accept_effects"] == 1
+
+    def test_errors_keep_their_reason(self, aws, endpoint):
+        invite(aws)
+        fault = {"operation": "AcceptHandshake", "code": "HandshakeConstraintViolationException"}
+        Control(endpoint).inject(faults=[{**fault, "reason": "PAST_DUE_INVOICE"}])
+        organizations = aws("organizations")
+        with pytest.raises(organizations.exceptions.HandshakeConstraintViolationException) as caught:
+            organizations.accept_handshake(HandshakeId=ALLOWED)
+        assert caught.value.response["Reason"] == "PAST_DUE_INVOICE"
+        assert [call["code"] for call in Control(endpoint).journal(operation="AcceptHandshake")] == [fault["code"]]
+
+    def test_iam_is_enforced_on_the_arn_of_the_handshake(self, aws):
+        invite(aws)
+        invite(aws, sender=STRANGER)
+        origin = f"arn:aws:organizations::{MANAGEMENT}:handshake/o-exampleorgid/invite/*"
+        key = user(
+            aws,
+            "acceptor",
+            {"Action": ["organizations:AcceptHandshake", "organizations:DescribeHandshake"], "Resource": origin},
+            {"Action": "organizations:ListHandshakesForAccount", "Resource": "*"},
+        )
+        organizations = aws("organizations", *key)
+        assert len(organizations.list_handshakes_for_account()["Handshakes"]) == 2
+        for operation in (organizations.describe_handshake, organizations.accept_handshake):
+            assert code_of(operation, HandshakeId=FOREIGN) == "AccessDeniedException"
+            assert code_of(operation, HandshakeId="h-nosuchhandshake") == "AccessDeniedException"
+            assert code_of(operation, HandshakeId=ALLOWED) == "OK"
+        assert code_of(organizations.decline_handshake, HandshakeId=ALLOWED) == "AccessDeniedException"
+        assert code_of(organizations.describe_organization) == "AccessDeniedException"
+
+    def test_iam_knows_the_callers_organization(self, aws):
+        key = user(
+            aws,
+            "insider",
+            {
+                "Action": "ssm:GetParametersByPath",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorgid"}},
+            },
+        )
+        assert code_of(aws("ssm", *key).get_parameters_by_path, Path="/a") == "AccessDeniedException"
+        invite(aws)
+        aws("organizations").accept_handshake(HandshakeId=ALLOWED)
+        assert code_of(aws("ssm", *key).get_parameters_by_path, Path="/a") == "OK"
+
+    def test_a_wrong_signature_is_refused(self, aws):
+        access_key, _ = user(aws, "forger", {"Action": "*", "Resource": "*"})
+        assert code_of(aws("organizations", access_key, "wrong").list_handshakes_for_account) == (
+            "InvalidSignatureException"
+        )
+
+    def test_parameter_store_emits_changes_to_the_accounts_own_bus(self, aws):
+        queue = aws("sqs").create_queue(QueueName="changes")["QueueUrl"]
+        route_parameter_changes(aws, "changes", f"arn:aws:sqs:us-east-1:{MEMBER}:changes")
+        name = "/handshake-acceptor/policy/allowlist"
+        aws("ssm", MANAGEMENT).put_parameter(Name=name, Value="other account", Type="String")
+        ssm = aws("ssm")
+        ssm.put_parameter(Name=name, Value="1", Type="String")
+        assert code_of(ssm.put_parameter, Name=name, Value="2", Type="String") == "ParameterAlreadyExists"
+        ssm.put_parameter(Name=name, Value="2", Type="String", Overwrite=True)
+        ssm.delete_parameters(Names=[name, "/unknown"])
+        events = received(aws, queue, 3)
+        aws("events").remove_targets(Rule="changes", Ids=["target"])
+        assert [event["detail"]["operation"] for event in events] == ["Create", "Update", "Delete"]
+        assert {key: events[1][key] for key in ("source", "detail-type", "account", "resources", "detail")} == {
+            "source": "aws.ssm",
+            "detail-type": "Parameter Store Change",
+            "account": MEMBER,
+            "resources": [f"arn:aws:ssm:us-east-1:{MEMBER}:parameter{name}"],
+            "detail": {"operation": "Update", "name": name, "type": "String"},
+        }
+
+    def test_a_function_that_fails_for_a_rule_is_retried_and_ends_in_the_failure_queue(self, aws):
+        queue = aws("sqs").create_queue(QueueName="failures")["QueueUrl"]
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = aws("iam").create_role(
+            RoleName="function",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )["Role"]["Arn"]
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as code:
+            code.writestr("failing.py", "def handler(event, context):\n    raise RuntimeError('always')\n")
+        function = aws("lambda").create_function(
+            FunctionName="failing",
+            Runtime="python3.11",
+            Handler="failing.handler",
+            Role=role,
+            Code={"ZipFile": archive.getvalue()},
+        )["FunctionArn"]
+        aws("lambda").put_function_event_invoke_config(
+            FunctionName="failing",
+            MaximumRetryAttempts=1,
+            DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{MEMBER}:failures"}},
+        )
+        route_parameter_changes(aws, "failing", function)
+        aws("ssm").put_parameter(Name="/failing", Value="1", Type="String")
+        (failure,) = received(aws, queue, 1)
+        assert failure["requestPayload"]["detail"]["name"] == "/failing"
+        assert failure["responsePayload"]["errorMessage"] == "always"
+
+    def test_the_reset_of_the_emulator_resets_the_handshakes(self, aws, endpoint):
+        invite(aws)
+        control = Control(endpoint)
+        control.advance(seconds=15 * 86400)
+        assert [handshake["state"] for handshake in control.snapshot()] == ["EXPIRED"]
+        urlopen(Request(f"{endpoint}/_ministack/reset", method="POST")).close()
+        assert control.snapshot() == []
+        assert control.organization_of(account_id=MANAGEMENT) == "o-exampleorgid"
+
+    def test_it_is_gone_when_its_user_is(self):
+        command = [INTERPRETER, "-m", "local.ministack_adapter", "--port", "0", "--with-parent"]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdin
+            process.stdin.close()
+            try:
+                assert process.wait(20) == 0
+            finally:
+                process.kill()
+
+    def test_a_mistake_at_the_door_is_explained(self, endpoint):
+        with pytest.raises(RuntimeError, match="unexpected keyword argument"):
+            Control(endpoint).advance(minutes=1)
+        with pytest.raises(AttributeError, match="no verb"):
+            Control(endpoint).retreat()

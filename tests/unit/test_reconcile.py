@@ -1,0 +1,546 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from local.handshake_service import Effect, Fault
+from tests.unit.world import (
+    MANAGEMENT,
+    MEMBER,
+    ORGANIZATION,
+    OTHER_MANAGEMENT,
+    OTHER_ORGANIZATION,
+    PREFIX,
+    World,
+    allow,
+    client_error,
+    codes,
+    deny,
+    summary,
+)
+
+OTHER = {"organization": OTHER_ORGANIZATION, "account": OTHER_MANAGEMENT}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# What a run does
+
+
+def test_allowed_invitation_is_accepted_and_others_are_left(world: World) -> None:
+    world.policy(allow(), deny(Origin={"OrganizationId": OTHER_ORGANIZATION}))
+    wanted, denied = world.invite(), world.invite(OTHER_MANAGEMENT)
+    report = world.run()
+    assert set(summary(report)) == {(wanted, "ACCEPT", "ACCEPTED"), (denied, "DENY", "LEFT_PENDING")}
+    assert world.service.organization_of(MEMBER).id == ORGANIZATION
+    assert report.failures == ()
+
+
+def test_invitation_by_email_is_accepted_when_our_own_list_shows_it(world: World) -> None:
+    world.policy(allow())
+    invited = world.invite(target="mary@example.com")
+    assert summary(world.run()) == [(invited, "ACCEPT", "ACCEPTED")]
+
+
+def test_every_page_is_read_empty_ones_included(world: World) -> None:
+    world.policy(allow())
+    world.service.configure(page_size=1, empty_pages=2)
+    for number in range(5):
+        world.service.add_organization(f"o-foreign000{number}", f"44444444444{number}")
+        world.invite(f"44444444444{number}")
+    wanted = world.invite()
+    assert (wanted, "ACCEPT", "ACCEPTED") in summary(world.run())
+
+
+def test_policy_is_read_over_all_pages(world: World) -> None:
+    for number in range(25):
+        world.policy(deny(f"D{number}", Origin={"OrganizationId": "o-sandbox0001"}), name=f"p{number:02}")
+    world.policy(allow(), name="zz-last")
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_an_idle_run_makes_two_calls_and_says_nothing(world: World) -> None:
+    world.policy(allow())
+    world.join()
+    report = world.run()
+    assert world.client.calls == ["ListHandshakesForAccount"]
+    assert world.parameters.reads == 1
+    assert report.records == ()
+
+
+def test_observe_decides_and_calls_nothing(world: World) -> None:
+    world.policy(allow())
+    world.mode("observe")
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "OBSERVED")]
+    assert world.accepts() == 0
+
+
+def test_missing_mode_is_observe(world: World) -> None:
+    world.policy(allow())
+    del world.parameters.values[f"{PREFIX}mode"]
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "OBSERVED")]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"Version": "2026-01-01"}', '{"Version": "1", "Statement": []}'])
+def test_invalid_policy_accepts_nothing_and_a_mended_one_accepts_later(world: World, text: str) -> None:
+    wanted = world.invite()
+    world.policy(allow())
+    world.parameters.values[f"{PREFIX}policy/second"] = text
+    report = world.run()
+    assert summary(report) == [(wanted, "POLICY_INVALID", "LEFT_PENDING")]
+    assert report.failures == ()
+    assert f"{PREFIX}policy/second" in report.records[0].reasons[0].message
+    del world.parameters.values[f"{PREFIX}policy/second"]
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_no_policy_at_all_allows_nothing(world: World) -> None:
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+
+
+def test_an_unknown_parameter_below_the_prefix_is_a_mistake_not_a_policy(world: World) -> None:
+    world.policy(allow())
+    world.parameters.values[f"{PREFIX}polcy/deny"] = "{}"
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "POLICY_INVALID", "LEFT_PENDING")]
+
+
+def test_a_policy_beside_the_prefix_counts_for_nothing(world: World) -> None:
+    world.parameters.values["/handshake-acceptor-evil/policy/allowlist"] = "never read"
+    world.policy(allow())
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_declines_only_what_a_deny_says_to_decline(world: World) -> None:
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    world.policy(allow(), deny(Action="INVITE", Origin=origin, Respond="Decline"))
+    declined, wanted = world.invite(OTHER_MANAGEMENT), world.invite()
+    assert set(summary(world.run())) == {(declined, "DECLINE", "DECLINED"), (wanted, "ACCEPT", "ACCEPTED")}
+    assert world.state(declined) == "DECLINED"
+
+
+def test_enable_all_features_of_the_own_organization_is_accepted(world: World) -> None:
+    world.service.add_organization(
+        "o-billingonly", "555555555555", members=[MEMBER], feature_set="CONSOLIDATED_BILLING"
+    )
+    world.service.call("EnableAllFeatures", "555555555555", {})
+    world.policy(allow(organization="o-billingonly", account="555555555555", action="ENABLE_ALL_FEATURES"))
+    assert [row[1:] for row in summary(world.run())] == [("ACCEPT", "ACCEPTED")]
+
+
+def test_a_member_does_not_move_by_default(world: World) -> None:
+    world.join(OTHER_MANAGEMENT)
+    world.policy(allow())
+    wanted = world.invite()
+    report = world.run()
+    assert summary(report) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+    assert report.records[0].reasons[0].as_dict()["field"] == "Condition.CurrentOrganization"
+
+
+def test_a_member_moves_where_the_policy_names_where_from(world: World) -> None:
+    world.join(OTHER_MANAGEMENT)
+    world.policy(allow(Condition={"CurrentOrganization": OTHER_ORGANIZATION}))
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert world.service.organization_of(MEMBER).id == ORGANIZATION
+
+
+# Several invitations at once
+
+
+def test_invitations_of_two_allowed_organizations_are_ambiguous_and_none_is_accepted(world: World) -> None:
+    world.policy(allow(), allow("Other", **OTHER))
+    first, second = world.invite(), world.invite(OTHER_MANAGEMENT)
+    report = world.run()
+    assert set(summary(report)) == {(first, "ACCEPT", "NEEDS_HUMAN"), (second, "ACCEPT", "NEEDS_HUMAN")}
+    assert "AMBIGUOUS" in codes(report)
+    assert report.failures == ()
+    assert world.accepts() == 0
+
+
+def test_two_allowed_invitations_of_one_organization_are_answered_one_a_run(world: World) -> None:
+    world.policy(allow())
+    first = world.invite()
+    second = world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
+    outcomes = {row[0]: row[2] for row in summary(world.run())}
+    assert sorted(outcomes.values()) == ["ACCEPTED", "RETRY_LATER"]
+    assert set(outcomes) == {first, second}
+    assert world.accepts() == 1
+
+
+def test_an_ambiguity_that_arises_during_a_backoff_stops_the_accept(world: World) -> None:
+    world.policy(allow(), allow("Other", **OTHER))
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException"))
+    world.on_sleep = lambda: world.invite(OTHER_MANAGEMENT) and setattr(world, "on_sleep", lambda: None)
+    assert summary(world.run()) == [(wanted, "ACCEPT", "NEEDS_HUMAN")]
+    assert world.state(wanted) == "OPEN"
+
+
+# Retries
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ConcurrentModificationException", "ServiceException"])
+def test_what_seconds_cure_is_tried_again_and_counted(world: World, code: str) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code=code, times=4))
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert report.records[0].attempts == 5
+    assert len(world.slept) == 4
+    assert all(wait <= 0.5 * 2**n for n, wait in enumerate(world.slept))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError(endpoint_url="x"),
+        EndpointConnectionError(endpoint_url="x"),
+        ReadTimeoutError(endpoint_url="x"),
+        ResponseParserError("x"),
+        client_error("SomethingNew", status=503),
+    ],
+)
+def test_lost_connections_are_tried_again(world: World, error: Exception) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    faults = [error]
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake" and faults:
+            raise faults.pop()
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert report.records[0].attempts == 2
+
+
+def test_a_deny_set_during_a_backoff_takes_effect(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException", times=2))
+    world.on_sleep = lambda: world.policy(deny(), name="brake")
+    report = world.run()
+    assert summary(report) == [(wanted, "DENY", "LEFT_PENDING")]
+    assert report.records[0].attempts == 1
+    assert world.state(wanted) == "OPEN"
+
+
+def test_the_brake_set_during_a_backoff_takes_effect(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ConcurrentModificationException", times=2))
+    world.on_sleep = lambda: world.mode("observe")
+    assert summary(world.run()) == [(wanted, "ACCEPT", "OBSERVED")]
+    assert world.state(wanted) == "OPEN"
+
+
+def test_a_deny_set_while_the_list_backs_off_takes_effect(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="ListHandshakesForAccount", code="TooManyRequestsException"))
+    world.on_sleep = lambda: world.policy(deny(), name="brake")
+    assert summary(world.run()) == [(wanted, "DENY", "LEFT_PENDING")]
+
+
+def test_a_window_that_ends_during_a_backoff_is_over(world: World) -> None:
+    ends = (world.now + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    world.policy(allow(Condition={"NotAfter": ends}))
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException", times=9))
+    assert summary(world.run()) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+
+
+def test_a_move_during_a_backoff_stops_the_accept(world: World) -> None:
+    """Somebody accepted another invitation by hand: ours would move the account a second time."""
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException"))
+
+    def by_hand() -> None:
+        world.on_sleep = lambda: None
+        world.join(OTHER_MANAGEMENT)
+
+    world.on_sleep = by_hand
+    assert summary(world.run()) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+    assert world.service.organization_of(MEMBER).id == OTHER_ORGANIZATION
+
+
+def test_retrying_ends_before_the_deadline_and_fails_the_run(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException", times=10_000))
+    began = world.now
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert report.failures == ("DEADLINE TooManyRequestsException",)
+    assert world.now - began <= timedelta(seconds=220)
+    assert report.records[0].attempts == world.accepts()
+
+
+# Ambiguous failures
+
+
+def test_a_lost_answer_is_looked_up_before_another_attempt(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert "ANSWER_LOST" in codes(report)
+    assert world.accepts() == 1
+    assert world.service.accept_effects(wanted) == 1
+
+
+def test_a_lost_answer_is_looked_up_by_describe_where_the_list_is_refused(world: World) -> None:
+    """An organization may take the permission to list away as soon as it is joined."""
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+
+    def before(operation: str) -> None:
+        if operation == "ListHandshakesForAccount" and world.accepts():
+            raise client_error("AccessDeniedException")
+
+    world.client.before = before
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_a_lost_answer_that_cannot_be_looked_up_is_unconfirmed(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+
+    def before(operation: str) -> None:
+        if operation in ("ListHandshakesForAccount", "DescribeHandshake") and world.accepts():
+            raise client_error("AccessDeniedException")
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    assert "ACCEPT_UNCONFIRMED" in report.failures
+    assert world.accepts() == 1
+
+
+def test_an_accept_that_reads_accepted_later_is_waited_for(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=60))
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert world.accepts() == 1
+
+
+def test_an_accept_that_never_reads_accepted_is_unconfirmed_and_settled_by_the_next_run(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=400))
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    assert report.failures == ("ACCEPT_UNCONFIRMED",)
+    world.now += timedelta(seconds=200)
+    assert summary(world.run(world.hint(wanted))) == [(wanted, "INELIGIBLE", "ALREADY_ACCEPTED")]
+    assert world.service.accept_effects(wanted) == 1
+
+
+def test_a_second_run_at_the_same_moment_reports_already_accepted(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake":
+            world.client.before = lambda _: None
+            world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
+    assert report.failures == ()
+    assert world.service.accept_effects(wanted) == 1
+
+
+def test_a_cancellation_that_is_faster_is_left_alone(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake":
+            world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
+    assert "NOT_PENDING" in codes(report)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "outcome"),
+    [
+        ("HandshakeConstraintViolationException", "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED", "RETRY_LATER"),
+        ("HandshakeConstraintViolationException", "HANDSHAKE_RATE_LIMIT_EXCEEDED", "RETRY_LATER"),
+        ("HandshakeConstraintViolationException", "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES", "RETRY_LATER"),
+        ("ConstraintViolationException", "WAIT_PERIOD_ACTIVE", "RETRY_LATER"),
+        ("HandshakeConstraintViolationException", "PAYMENT_INSTRUMENT_REQUIRED", "NEEDS_HUMAN"),
+        ("HandshakeConstraintViolationException", "PAST_DUE_INVOICE", "NEEDS_HUMAN"),
+        ("HandshakeConstraintViolationException", "A_REASON_OF_NEXT_YEAR", "NEEDS_HUMAN"),
+        ("AccessDeniedException", None, "NEEDS_HUMAN"),
+        ("AccessDeniedForDependencyException", None, "NEEDS_HUMAN"),
+        ("AnErrorOfNextYear", None, "NEEDS_HUMAN"),
+    ],
+)
+def test_refusals_leave_it_pending_and_are_no_failed_run(world: World, code: str, reason: str, outcome: str) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code=code, reason=reason))
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", outcome)]
+    assert report.failures == ()
+    assert world.accepts() == 1
+    last = report.records[0].reasons[-1].as_dict()
+    assert last["code"] == code
+    assert last.get("reason") == reason
+
+
+def test_an_unreadable_list_fails_the_run(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    world.service.inject(Fault(operation="ListHandshakesForAccount", code="AccessDeniedException", times=99))
+    report = world.run()
+    assert report.failures == ("LIST_UNREADABLE AccessDeniedException",)
+    assert world.accepts() == 0
+
+
+def test_an_unreadable_list_still_answers_a_hint(world: World) -> None:
+    wanted = world.invite()
+    world.service.inject(Fault(operation="ListHandshakesForAccount", code="AccessDeniedException", times=99))
+    report = world.run(world.hint(wanted))
+    assert [row[2] for row in summary(report)] == ["RETRY_LATER"]
+
+
+def test_an_unreadable_policy_fails_the_run_and_accepts_nothing(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.parameters.faults = [client_error("AccessDeniedException", "GetParametersByPath")]
+    report = world.run()
+    assert summary(report) == [(wanted, "POLICY_INVALID", "RETRY_LATER")]
+    assert report.failures == ("POLICY_UNREADABLE AccessDeniedException",)
+
+
+def test_a_list_that_repeats_a_page_ends(world: World) -> None:
+    world.client.list_handshakes_for_account = lambda **_: {"Handshakes": [], "NextToken": "again"}
+    assert world.run().failures == ("LIST_UNREADABLE RepeatedPage",)
+
+
+def test_an_unknown_current_organization_is_never_standalone(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="DescribeOrganization", code="AccessDeniedException"))
+    report = world.run()
+    assert summary(report) == [(wanted, "INELIGIBLE", "RETRY_LATER")]
+    assert "CURRENT_ORGANIZATION_UNKNOWN" in codes(report)
+    assert report.failures == ()
+
+
+def test_a_current_organization_that_stays_throttled_fails_the_run(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    world.service.inject(Fault(operation="DescribeOrganization", code="TooManyRequestsException", times=9999))
+    assert "DESCRIBE_ORGANIZATION TooManyRequestsException" in world.run().failures
+
+
+# Hints
+
+
+def test_a_hint_for_a_foreign_handshake_is_recorded_and_nothing_else(world: World) -> None:
+    world.policy(allow())
+    foreign = world.invite(target="999999999999")
+    report = world.run(world.hint(foreign))
+    assert [row[1] for row in summary(report)] == ["INELIGIBLE"]
+    assert world.state(foreign) == "OPEN"
+    assert world.accepts() == 0
+
+
+def test_a_hint_for_a_finished_handshake_is_recorded(world: World) -> None:
+    world.join()
+    finished = world.service.handshakes()[0].id
+    assert summary(world.run(world.hint(finished))) == [(finished, "INELIGIBLE", "ALREADY_ACCEPTED")]
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome", "failures"),
+    [
+        (timedelta(0), "RETRY_LATER", ("HINTED_HANDSHAKE_NOT_SEEN",)),
+        (timedelta(minutes=3), "RETRY_LATER", ("HINTED_HANDSHAKE_NOT_SEEN",)),
+        (timedelta(minutes=3, seconds=1), "LEFT_PENDING", ()),
+        (timedelta(seconds=-1), "LEFT_PENDING", ()),
+    ],
+)
+def test_a_hint_that_aws_does_not_show_is_retried_while_young(
+    world: World, age: timedelta, outcome: str, failures: tuple[str, ...]
+) -> None:
+    world.policy(allow())
+    report = world.run(world.hint("h-nosuchhandshake", age))
+    assert summary(report) == [("h-nosuchhandshake", "INELIGIBLE", outcome)]
+    assert report.failures == failures
+
+
+def test_a_hinted_handshake_that_the_list_shows_is_recorded_once(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    assert summary(world.run(world.hint(wanted))) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert "DescribeHandshake" not in world.client.calls
+
+
+# What is told
+
+
+def test_a_record_has_the_fields_that_others_rely_on(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    record = world.run(world.hint(wanted)).records[0].as_dict()
+    assert json.loads(json.dumps(record)) == record
+    assert {key: record[key] for key in ("handshake_id", "action", "organization_id", "management_account_id")} == {
+        "handshake_id": wanted,
+        "action": "INVITE",
+        "organization_id": ORGANIZATION,
+        "management_account_id": MANAGEMENT,
+    }
+    assert record["decision"] == "ACCEPT"
+    assert record["outcome"] == "ACCEPTED"
+    assert record["sids"] == ["Join"]
+    assert record["trigger"] == "hint"
+    assert record["attempts"] == 1
+    assert record["expires_at"] == "2026-12-05T21:41:16+00:00"
+    assert len(record["policy_version"]) == 16
+
+
+def test_no_personal_data_is_in_any_record(world: World) -> None:
+    world.policy(allow())
+    world.invite(target="mary@example.com")
+    world.invite(OTHER_MANAGEMENT)
+    told = json.dumps([record.as_dict() for record in world.run().records])
+    assert "@" not in told
+    assert "mary" not in told
+
+
+def test_records_are_emitted_as_they_fall(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    report = world.run()
+    assert tuple(world.emitted) == report.records
