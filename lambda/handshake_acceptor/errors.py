@@ -18,8 +18,9 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
-    ResponseStreamingError,
+    ProxyConnectionError,
 )
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.parsers import ResponseParserError
 
 from handshake_acceptor.handshake import showable
@@ -127,9 +128,9 @@ def classify(error: ClientError | BotoCoreError | ResponseParserError) -> Failur
     if isinstance(error, ClientError):
         return _classify_answer(error)
     code = type(error).__name__
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
         return Failure(Answer.RETRY_NOW, code, "", ambiguous=False, advice="")
-    if isinstance(error, HTTPClientError | ResponseStreamingError | IncompleteReadError | ResponseParserError):
+    if isinstance(error, BotocoreConnectionError | HTTPClientError | IncompleteReadError | ResponseParserError):
         return Failure(Answer.RETRY_NOW, code, "", ambiguous=True, advice="")
     return Failure(Answer.NEEDS_HUMAN, code, "", ambiguous=False, advice=_UNKNOWN)
 

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import botocore.exceptions
+import botocore.session
+import pytest
+from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from handshake_acceptor.errors import Answer, classify
+from tests.unit.world import client_error
+
+MODEL = botocore.session.get_session().get_service_model("organizations")
+
+# What every modelled error of the operations used means, spelled out once more: a new one fails the test.
+EXPECTED = {
+    "TooManyRequestsException": Answer.RETRY_NOW,
+    "ConcurrentModificationException": Answer.RETRY_NOW,
+    "ServiceException": Answer.RETRY_NOW,
+    "HandshakeAlreadyInStateException": Answer.LOOK,
+    "InvalidHandshakeTransitionException": Answer.LOOK,
+    "HandshakeNotFoundException": Answer.LOOK,
+    "AccessDeniedException": Answer.NEEDS_HUMAN,
+    "AccessDeniedForDependencyException": Answer.NEEDS_HUMAN,
+    "AWSOrganizationsNotInUseException": Answer.NEEDS_HUMAN,
+    "ConstraintViolationException": Answer.NEEDS_HUMAN,
+    "HandshakeConstraintViolationException": Answer.NEEDS_HUMAN,
+    "InvalidInputException": Answer.NEEDS_HUMAN,
+    "MasterCannotLeaveOrganizationException": Answer.NEEDS_HUMAN,
+}
+LATER = {
+    "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED",
+    "HANDSHAKE_RATE_LIMIT_EXCEEDED",
+    "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES",
+    "WAIT_PERIOD_ACTIVE",
+}
+OPERATIONS = (
+    "AcceptHandshake",
+    "DeclineHandshake",
+    "DescribeHandshake",
+    "ListHandshakesForAccount",
+    "DescribeOrganization",
+)
+
+
+def test_every_modelled_error_has_a_known_meaning() -> None:
+    modelled = {shape.name for name in OPERATIONS for shape in MODEL.operation_model(name).error_shapes}
+    assert modelled == set(EXPECTED)
+    assert {code: classify(client_error(code)).answer for code in modelled} == EXPECTED
+
+
+def test_every_modelled_handshake_constraint_has_advice_or_is_retried_later() -> None:
+    reasons = MODEL.shape_for("HandshakeConstraintViolationExceptionReason").enum
+    for reason in reasons:
+        failure = classify(client_error("HandshakeConstraintViolationException", reason=reason))
+        assert failure.answer is (Answer.RETRY_LATER if reason in LATER else Answer.NEEDS_HUMAN)
+        assert "does not know" not in failure.advice, reason
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ConcurrentModificationException", "ThrottlingException"])
+def test_a_refusal_before_any_effect_is_not_ambiguous(code: str) -> None:
+    assert not classify(client_error(code)).ambiguous
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ServiceException"),
+        client_error("Whatever", status=502),
+        ReadTimeoutError(endpoint_url="x"),
+        ConnectionClosedError(endpoint_url="x"),
+        HTTPClientError(error="x"),
+        ResponseParserError("x"),
+    ],
+)
+def test_what_may_come_after_the_effect_is_ambiguous(error: Exception) -> None:
+    failure = classify(error)
+    assert failure.answer is Answer.RETRY_NOW
+    assert failure.ambiguous
+
+
+def test_every_connection_error_of_botocore_is_retried() -> None:
+    connection_errors = [
+        error
+        for error in vars(botocore.exceptions).values()
+        if isinstance(error, type)
+        and issubclass(error, botocore.exceptions.ConnectionError | botocore.exceptions.HTTPClientError)
+    ]
+    assert len(connection_errors) > 5
+    for kind in connection_errors:
+        failure = classify(kind(endpoint_url="x", error="x", proxy_url="x", request=None, last_fault="x"))
+        assert failure.answer is Answer.RETRY_NOW, kind
+
+
+def test_an_unknown_error_needs_a_human() -> None:
+    assert classify(client_error("NewException")).answer is Answer.NEEDS_HUMAN
+    assert classify(botocore.exceptions.NoCredentialsError()).answer is Answer.NEEDS_HUMAN
+
+
+def test_a_service_control_policy_is_told_apart_from_the_ceiling() -> None:
+    scp = "User is not authorized to perform: x with an explicit deny in a service control policy"
+    ceiling = "User is not authorized because no identity-based policy allows the organizations:AcceptHandshake action"
+    assert classify(client_error("AccessDeniedException", message=scp)).reason == "SERVICE_CONTROL_POLICY"
+    refused = classify(client_error("AccessDeniedException", message=ceiling))
+    assert refused.reason == ""
+    assert "`origins`" in refused.advice
+
+
+def test_the_services_own_message_is_never_kept() -> None:
+    failure = classify(client_error("InvalidInputException", message="mary@example.com is not valid"))
+    assert "mary" not in repr(failure)

@@ -1,0 +1,119 @@
+"""The handler as Lambda calls it: real botocore, moto's Parameter Store, the handshake service."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from local.handshake_service import Fault, HandshakeService
+from local.moto_adapter import handshakes_in_moto
+from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+
+
+@dataclass
+class Context:
+    function_name: str = "handshake-acceptor"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
+    aws_request_id: str = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 240_000
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandshakeService]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "handshake-acceptor")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "HandshakeAcceptor")
+    service = HandshakeService(lambda: datetime.now(UTC))
+    service.add_organization(ORGANIZATION, MANAGEMENT)
+    with handshakes_in_moto(service):
+        yield service
+
+
+@pytest.fixture
+def handler(service: HandshakeService, capsys: pytest.CaptureFixture[str]) -> ModuleType:
+    module = importlib.reload(importlib.import_module("handshake_acceptor.handler"))
+    for writer in logging.getLogger("handshake-acceptor").handlers:
+        writer.setStream(sys.stdout)  # type: ignore[attr-defined]  # Powertools keeps the stream of the first test
+    boto3.client("ssm").put_parameter(Name=f"{PREFIX}mode", Value="enforce", Type="String")
+    boto3.client("ssm").put_parameter(Name=f"{PREFIX}policy/allowlist", Value=document(allow()), Type="String")
+    return module
+
+
+def invite(service: HandshakeService) -> str:
+    request = {"Target": {"Type": "ACCOUNT", "Id": MEMBER}, "Notes": "for mary@example.com"}
+    return str(service.call("InviteAccountToOrganization", MANAGEMENT, request)["Handshake"]["Id"])
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def test_accepts_records_and_answers(
+    handler: ModuleType, service: HandshakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = invite(service)
+    answer = handler.handler({"source": "aws.scheduler"}, Context())
+    assert [(d["handshake_id"], d["outcome"]) for d in answer["decisions"]] == [(wanted, "ACCEPTED")]
+    logged = lines(capsys.readouterr().out)
+    decisions = [line for line in logged if line.get("message") == "decision"]
+    assert [d["outcome"] for d in decisions] == ["ACCEPTED"]
+    metrics = [line for line in logged if "_aws" in line]
+    assert [m["Accepted"] for m in metrics] == [[1.0]]
+    assert metrics[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_an_idle_run_emits_no_metric(handler: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert handler.handler({}, Context())["decisions"] == []
+    logged = lines(capsys.readouterr().out)
+    assert [line["message"] for line in logged] == ["run"]
+
+
+def test_no_personal_data_is_written(
+    handler: ModuleType, service: HandshakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.register_account(MEMBER, "mary@example.com", "Mary")
+    invite(service)
+    handler.handler({"detail": {"requestParameters": {"notes": "mary@example.com"}}}, Context())
+    written = capsys.readouterr()
+    assert "@" not in written.out + written.err
+    assert "mary" not in (written.out + written.err).lower()
+
+
+def test_what_a_minute_may_cure_fails_the_invocation(handler: ModuleType, service: HandshakeService) -> None:
+    service.inject(Fault(operation="ListHandshakesForAccount", code="AccessDeniedException"))
+    with pytest.raises(handler.RunFailed, match="LIST_UNREADABLE AccessDeniedException"):
+        handler.handler({}, Context())
+
+
+def test_an_invalid_policy_is_said_even_when_nothing_is_pending(
+    handler: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boto3.client("ssm").put_parameter(Name=f"{PREFIX}policy/allowlist", Value="{", Type="String", Overwrite=True)
+    handler.handler({}, Context())
+    logged = lines(capsys.readouterr().out)
+    errors = [line["errors"] for line in logged if line.get("message") == "policy invalid"]
+    assert len(errors) == 1
+    assert errors[0][0].startswith(f"{PREFIX}policy/allowlist: not JSON, at line 1, column 2")
+    assert [line["PolicyInvalid"] for line in logged if "_aws" in line] == [[1.0]]
+
+
+def test_botocore_itself_never_retries(handler: ModuleType, service: HandshakeService) -> None:
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    for client in (handler._ORGANIZATIONS, handler._SSM):
+        assert client.meta.config.retries["total_max_attempts"] == 1
+        assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (3, 15)
