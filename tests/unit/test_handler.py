@@ -48,7 +48,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandshakeService]:
 def handler(service: HandshakeService, capsys: pytest.CaptureFixture[str]) -> ModuleType:
     module = importlib.reload(importlib.import_module("handshake_acceptor.handler"))
     for writer in logging.getLogger("handshake-acceptor").handlers:
-        writer.setStream(sys.stdout)  # type: ignore[attr-defined]  # Powertools keeps the stream of the first test
+        writer.stream = sys.stdout  # Powertools keeps the stream of the first test
     boto3.client("ssm").put_parameter(Name=f"{PREFIX}mode", Value="enforce", Type="String")
     boto3.client("ssm").put_parameter(Name=f"{PREFIX}policy/allowlist", Value=document(allow()), Type="String")
     return module
