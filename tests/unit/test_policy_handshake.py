@@ -1,0 +1,482 @@
+"""What `handshake.parse` believes, and what it refuses."""
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from handshake_acceptor.handshake import (
+    MAY_ACCEPT,
+    Action,
+    Handshake,
+    Reason,
+    Role,
+    State,
+    Unusable,
+    parse,
+    showable,
+    timestamp,
+    unusable,
+)
+
+SAMPLES = Path(__file__).parent.parent / "handshakes"
+ID = "h-examplehandshakeid111"
+ORGANIZATION = "o-exampleorgid"
+MANAGEMENT = "111111111111"
+OWN = "222222222222"
+REMOVED = object()
+
+
+def sample(name="invite-by-account"):
+    return json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+
+
+def raw_handshake(**changes):
+    """An invitation of `OWN`, as DescribeHandshake gives it; `Arn` follows `Id`, `Action` and the origin given."""
+    action, identifier = changes.get("Action", "INVITE"), changes.get("Id", ID)
+    organization, management = changes.pop("organization", ORGANIZATION), changes.pop("management", MANAGEMENT)
+    partition, addressee = changes.pop("partition", "aws"), changes.pop("addressee", OWN)
+    raw = {
+        "Id": identifier,
+        "Arn": f"arn:{partition}:organizations::{management}:handshake"
+        f"/{organization}/{str(action).lower()}/{identifier}",
+        "Parties": [{"Id": organization, "Type": "ORGANIZATION"}, {"Id": addressee, "Type": "ACCOUNT"}],
+        "State": "OPEN",
+        "RequestedTimestamp": "2026-11-20T21:41:16+00:00",
+        "ExpirationTimestamp": "2026-12-05T21:41:16+00:00",
+        "Action": action,
+        "Resources": [{"Type": "ORGANIZATION", "Value": organization}],
+    } | changes
+    return {name: value for name, value in raw.items() if value is not REMOVED}
+
+
+def reason(code, message, seen):
+    return Reason(code, message, (("seen", seen),))
+
+
+def contradiction(part, stated, seen):
+    return reason("CONTRADICTION", f"its {part} does not agree with its Arn, which says {stated}", seen)
+
+
+# -- what is believed
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "state", "addressees"),
+    [
+        ("invite-by-account", Action.INVITE, State.OPEN, {OWN}),
+        ("invite-by-email", Action.INVITE, State.OPEN, set()),
+        ("invite-party-without-prefix", Action.INVITE, State.OPEN, set()),
+        ("enable-all-features", Action.ENABLE_ALL_FEATURES, State.REQUESTED, {OWN}),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_recorded_handshake_is_read_whole(name, action, state, addressees, listed):
+    assert parse(sample(name), listed=listed) == Handshake(
+        id=ID,
+        arn=f"arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/{action.lower()}/{ID}",
+        action=action,
+        state=state,
+        partition="aws",
+        organization_id=ORGANIZATION,
+        management_account_id=MANAGEMENT,
+        addressees=frozenset(addressees),
+        expires_at=datetime(2026, 12, 5, 21, 41, 16, tzinfo=UTC),
+        listed=listed,
+    )
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_every_action_is_known_in_the_arn_too(action):
+    assert parse(raw_handshake(Action=action.value), listed=False).action is action
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_every_state_is_known(state):
+    assert parse(raw_handshake(State=state.value), listed=False).state is state
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"])
+def test_other_partitions_are_read(partition):
+    assert parse(raw_handshake(partition=partition), listed=False).partition == partition
+
+
+@pytest.mark.parametrize("identifier", ["h-" + "a" * 8, "h-" + "9z" * 16])
+@pytest.mark.parametrize("organization", ["o-" + "a" * 10, "o-" + "9z" * 16])
+def test_the_shortest_and_the_longest_ids_are_read(identifier, organization):
+    handshake = parse(raw_handshake(Id=identifier, organization=organization), listed=False)
+    assert (handshake.id, handshake.organization_id) == (identifier, organization)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"Parties": REMOVED, "Resources": REMOVED},
+        {"Parties": None, "Resources": None},
+        {"Parties": [], "Resources": ()},
+        {"Parties": ({"Type": "ORGANIZATION", "Id": "exampleorgid"},)},
+        {"Parties": [{"Type": "SOMETHING_NEW", "Id": 5}, {}]},
+        {"Resources": [{"Type": "MANAGEMENT_ACCOUNT", "Value": MANAGEMENT}]},
+        {"Resources": [{"Type": "ORGANIZATION", "Value": "exampleorgid", "Resources": [{"Type": "NOTES"}]}]},
+    ],
+)
+def test_parts_that_are_absent_or_agree_are_no_fault(parts):
+    assert isinstance(parse(raw_handshake(**parts), listed=False), Handshake)
+
+
+@pytest.mark.parametrize(
+    ("parties", "resources", "addressees"),
+    [
+        ([], [], set()),
+        ([{"Type": "ACCOUNT", "Id": OWN}], [], {OWN}),
+        ([], [{"Type": "ACCOUNT", "Value": OWN}], {OWN}),
+        ([{"Type": "ACCOUNT", "Id": OWN}], [{"Type": "ACCOUNT", "Value": "333333333333"}], {OWN, "333333333333"}),
+        ([], [{"Type": "X", "Resources": [{"Resources": [{"Type": "ACCOUNT", "Value": OWN}]}]}], {OWN}),
+        ([{"Type": "ACCOUNT", "Id": MANAGEMENT}, {"Type": "ACCOUNT", "Id": OWN}], [], {OWN}),
+        ([{"Type": "EMAIL", "Id": "mary@example.com"}], [{"Type": "EMAIL", "Value": "mary@example.com"}], set()),
+    ],
+)
+def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(parties, resources, addressees):
+    raw = raw_handshake(Parties=parties, Resources=resources, Action="TRANSFER_RESPONSIBILITY")
+    assert parse(raw, listed=False).addressees == addressees
+
+
+def test_a_deep_nest_of_resources_is_searched_to_its_bottom():
+    nest = {"Type": "ORGANIZATION", "Value": "o-sandbox0001"}
+    for _ in range(5_000):
+        nest = {"Type": "PARENT_HANDSHAKE", "Value": ID, "Resources": [nest]}
+    assert isinstance(parse(raw_handshake(Resources=[nest]), listed=True), Unusable)
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [(None, "(NoneType)"), ([], "(list)"), (5, "(int)"), (ID, ID), ("a b", "(text of 3 characters, not shown)")],
+)
+def test_what_is_no_object_is_no_handshake(raw, seen):
+    expected = Unusable("", (reason("NOT_A_HANDSHAKE", "this is not a handshake", seen),), finished=False)
+    assert parse(raw, listed=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message", "seen"),
+    [
+        ({"Id": REMOVED}, "MALFORMED_ID", "its Id is not a handshake id", "(NoneType)"),
+        ({"Id": 5}, "MALFORMED_ID", "its Id is not a handshake id", "(int)"),
+        ({"Id": "h-1234567"}, "MALFORMED_ID", "its Id is not a handshake id", "h-1234567"),
+        ({"Id": "h-" + "a" * 33}, "MALFORMED_ID", "its Id is not a handshake id", "h-" + "a" * 33),
+        ({"Id": ID + "\n"}, "MALFORMED_ID", "its Id is not a handshake id", "(text of 24 characters, not shown)"),
+        ({"Id": ID.upper()}, "MALFORMED_ID", "its Id is not a handshake id", ID.upper()),
+        ({"Arn": REMOVED}, "MALFORMED_ARN", "its Arn is not the ARN of a handshake", "(NoneType)"),
+        ({"Arn": {}}, "MALFORMED_ARN", "its Arn is not the ARN of a handshake", "(dict)"),
+        ({"Arn": ""}, "MALFORMED_ARN", "its Arn is not the ARN of a handshake", "(text of 0 characters, not shown)"),
+        ({"Action": REMOVED}, "UNKNOWN_ACTION", "its Action is none that this version knows", "(NoneType)"),
+        ({"Action": "invite"}, "UNKNOWN_ACTION", "its Action is none that this version knows", "invite"),
+        ({"Action": ["INVITE"]}, "UNKNOWN_ACTION", "its Action is none that this version knows", "(list)"),
+        ({"State": REMOVED}, "UNKNOWN_STATE", "its State is none that this version knows", "(NoneType)"),
+        ({"State": "open"}, "UNKNOWN_STATE", "its State is none that this version knows", "open"),
+        ({"State": {"OPEN": 1}}, "UNKNOWN_STATE", "its State is none that this version knows", "(dict)"),
+        ({"ExpirationTimestamp": REMOVED}, "MALFORMED_EXPIRY", "its ExpirationTimestamp is not a time with a zone", "(NoneType)"),
+        (
+            {"ExpirationTimestamp": "2026-12-05T21:41:16"},
+            "MALFORMED_EXPIRY",
+            "its ExpirationTimestamp is not a time with a zone",
+            "2026-12-05T21:41:16",
+        ),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_be_read_is_named_with_what_was_seen(changes, code, message, seen):
+    raw = raw_handshake() | changes
+    raw = {name: value for name, value in raw.items() if value is not REMOVED}
+    result = parse(raw, listed=True)
+    assert result.reasons == (reason(code, message, seen),)
+    assert result.id == ("" if "Id" in changes else ID)
+    assert result.finished is False
+
+
+def arn(partition="aws", service="organizations", region="", account=MANAGEMENT, kind="handshake", **parts):
+    organization, action = parts.get("organization", ORGANIZATION), parts.get("action", "invite")
+    return f"arn:{partition}:{service}:{region}:{account}:{kind}/{organization}/{action}/{parts.get('id', ID)}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        arn() + "\n",
+        " " + arn(),
+        arn() + " ",
+        arn() + "/",
+        "x" + arn(),
+        arn() + "\0",
+        arn().upper(),
+        arn().replace("arn", "ARN"),
+        arn(partition=""),
+        arn(partition="AWS"),
+        arn(partition="aws-"),
+        arn(partition="aws-us-gov1"),
+        arn(partition="awsx"),
+        arn(partition="aws--cn"),
+        arn(service="iam"),
+        arn(region="us-east-1"),
+        arn(account="11111111111"),
+        arn(account="1111111111111"),
+        arn(account="11111111111x"),
+        arn(account=""),
+        arn(account="\uff11" * 12),
+        arn(account="\u0661" * 12),
+        arn(kind="account"),
+        arn(kind="Handshake"),
+        arn(organization="exampleorgid"),
+        arn(organization="o-shortorgi"),
+        arn(organization="o-" + "a" * 33),
+        arn(organization="o-exampleOrgid"),
+        arn(organization="\u043e-exampleorgid"),
+        arn(organization="o-examp\u217ceorgid"),
+        arn(organization="o\u2010exampleorgid"),
+        arn(organization="o-exampleorgid/o-exampleorgid"),
+        arn(organization=""),
+        arn(action=""),
+        arn(action="INVITE"),
+        arn(action="invite-me"),
+        arn(action="i" * 65),
+        arn(id="h-1234567"),
+        arn(id="h-" + "a" * 33),
+        arn(id="examplehandshakeid111"),
+        arn().replace(":", "\uff1a"),
+        arn().replace("/", "\u2044"),
+        f"{arn()}\n{arn()}",
+    ],
+)
+def test_an_arn_is_matched_whole_and_in_ascii(text):
+    result = parse(raw_handshake(Arn=text), listed=True)
+    assert [found.code for found in result.reasons] == ["MALFORMED_ARN"]
+
+
+def test_an_action_of_64_letters_in_the_arn_is_still_an_arn():
+    result = parse(raw_handshake(Arn=arn(action="i" * 64)), listed=True)
+    assert result.reasons == (contradiction("Action", "I" * 64, "INVITE"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"Id": "h-otherhandshake"}, contradiction("Id", ID, "h-otherhandshake")),
+        ({"Action": "APPROVE_ALL_FEATURES"}, contradiction("Action", "INVITE", "APPROVE_ALL_FEATURES")),
+        (
+            {"Parties": [{"Type": "ORGANIZATION", "Id": "o-sandbox0001"}]},
+            contradiction("ORGANIZATION party", ORGANIZATION, "o-sandbox0001"),
+        ),
+        (
+            {"Parties": [{"Type": "ORGANIZATION", "Id": "sandbox0001"}]},
+            contradiction("ORGANIZATION party", ORGANIZATION, "o-sandbox0001"),
+        ),
+        ({"Parties": [{"Type": "ORGANIZATION"}]}, contradiction("ORGANIZATION party", ORGANIZATION, "(NoneType)")),
+        (
+            {"Parties": [{"Type": "ORGANIZATION", "Id": "o-o-exampleorgid"}]},
+            contradiction("ORGANIZATION party", ORGANIZATION, "o-o-exampleorgid"),
+        ),
+        (
+            {"Parties": [{"Type": "ORGANIZATION", "Id": ""}]},
+            contradiction("ORGANIZATION party", ORGANIZATION, "o-"),
+        ),
+        (
+            {"Resources": [{"Type": "ORGANIZATION", "Value": "o-sandbox0001"}]},
+            contradiction("ORGANIZATION resource", ORGANIZATION, "o-sandbox0001"),
+        ),
+        (
+            {"Resources": [{"Resources": [{"Type": "ORGANIZATION", "Value": ["o-exampleorgid"]}]}]},
+            contradiction("ORGANIZATION resource", ORGANIZATION, "(list)"),
+        ),
+        (
+            {"Resources": [{"Type": "MANAGEMENT_ACCOUNT", "Value": "333333333333"}]},
+            contradiction("MANAGEMENT_ACCOUNT resource", MANAGEMENT, "333333333333"),
+        ),
+        (
+            {"Parties": [{"Type": "MANAGEMENT_ACCOUNT", "Id": 111111111111}]},
+            contradiction("MANAGEMENT_ACCOUNT party", MANAGEMENT, "(int)"),
+        ),
+        (
+            {"Parties": [{"Type": "ACCOUNT", "Id": "22222222222"}]},
+            reason("MALFORMED_ACCOUNT", "its ACCOUNT party is not an account id", "22222222222"),
+        ),
+        (
+            {"Resources": [{"Type": "ACCOUNT", "Value": 222222222222}]},
+            reason("MALFORMED_ACCOUNT", "its ACCOUNT resource is not an account id", "(int)"),
+        ),
+        (
+            {"Parties": [{"Type": "ACCOUNT", "Id": "mary@example.com"}]},
+            reason("MALFORMED_ACCOUNT", "its ACCOUNT party is not an account id", "(text of 16 characters, not shown)"),
+        ),
+        ({"Parties": {}}, reason("MALFORMED", "its Parties are not a list", "(dict)")),
+        ({"Resources": "x"}, reason("MALFORMED", "its Resources are not a list", "x")),
+        ({"Parties": ["x"]}, reason("MALFORMED", "one of its Parties is not an object", "x")),
+        ({"Resources": [None]}, reason("MALFORMED", "one of its Resources is not an object", "(NoneType)")),
+        ({"Resources": [{"Resources": 5}]}, reason("MALFORMED", "its Resources are not a list", "(int)")),
+    ],
+)
+def test_a_part_that_contradicts_the_arn_makes_the_whole_handshake_unusable(changes, expected):
+    result = parse(raw_handshake() | changes, listed=True)
+    assert result.reasons == (expected,)
+    assert result.id == changes.get("Id", ID)
+    assert result.finished is False
+
+
+def test_every_fault_is_reported_not_only_the_first():
+    assert [found.code for found in parse({}, listed=True).reasons] == [
+        "MALFORMED_ID",
+        "MALFORMED_ARN",
+        "UNKNOWN_ACTION",
+        "UNKNOWN_STATE",
+        "MALFORMED_EXPIRY",
+    ]
+    raw = raw_handshake(
+        Parties=[None, {"Type": "ORGANIZATION", "Id": "o-sandbox0001"}, {"Type": "ACCOUNT", "Id": "x"}],
+        Resources=[5, {"Type": "MANAGEMENT_ACCOUNT", "Value": OWN}, {"Type": "ACCOUNT", "Value": "y"}],
+    )
+    assert [found.code for found in parse(raw, listed=True).reasons] == [
+        "MALFORMED",
+        "CONTRADICTION",
+        "MALFORMED_ACCOUNT",
+        "MALFORMED",
+        "CONTRADICTION",
+        "MALFORMED_ACCOUNT",
+    ]
+
+
+@pytest.mark.parametrize("missing", ["Id", "Arn", "Action", "State", "ExpirationTimestamp"])
+def test_each_of_the_five_parts_is_needed(missing):
+    raw = raw_handshake()
+    del raw[missing]
+    result = parse(raw, listed=True)
+    assert isinstance(result, Unusable)
+    assert len(result.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "finished"),
+    [
+        ("REQUESTED", False),
+        ("OPEN", False),
+        ("CANCELED", True),
+        ("ACCEPTED", True),
+        ("DECLINED", True),
+        ("EXPIRED", True),
+        ("SOMETHING_NEW", False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("fault", [{"Arn": "x"}, {"Parties": "x"}])
+def test_an_unusable_handshake_says_whether_it_is_over(state, finished, fault):
+    assert parse(raw_handshake(State=state, **fault), listed=True).finished is finished
+
+
+def test_nothing_is_changed_in_what_is_read():
+    raw = raw_handshake()
+    before = copy.deepcopy(raw)
+    parse(raw, listed=True)
+    assert raw == before
+
+
+def test_one_reason_can_be_given_from_outside():
+    assert unusable(ID, "NOT_FOUND", "it is not there", "a@b", finished=True) == Unusable(
+        ID, (reason("NOT_FOUND", "it is not there", "(text of 3 characters, not shown)"),), finished=True
+    )
+    assert unusable(ID, "NOT_FOUND", "it is not there", ID).finished is False
+
+
+# -- the small parts
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("azAZ09:/_.,+-", "azAZ09:/_.,+-"),
+        ("a" * 200, "a" * 200),
+        ("a" * 201, "(text of 201 characters, not shown)"),
+        ("", "(text of 0 characters, not shown)"),
+        ("mary@example.com", "(text of 16 characters, not shown)"),
+        ("a\n", "(text of 2 characters, not shown)"),
+        ("\u00e9", "(text of 1 characters, not shown)"),
+        (None, "(NoneType)"),
+        (1.5, "(float)"),
+        (True, "(bool)"),
+    ],
+)
+def test_only_what_is_plainly_an_identifier_is_shown(value, shown):
+    assert showable(value) == shown
+
+
+NOON = datetime(2026, 12, 5, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        (NOON, NOON),
+        (NOON.astimezone(timezone(timedelta(hours=2))), NOON),
+        ("2026-12-05T12:00:00Z", NOON),
+        ("2026-12-05T12:00:00.000000+00:00", NOON),
+        ("2026-12-05T14:00:00+02:00", NOON),
+        (" 2026-12-05T12:00:00Z\n", NOON),
+        (NOON.timestamp(), NOON),
+        (int(NOON.timestamp()), NOON),
+        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (1.5, datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_from_what_botocore_and_both_versions_of_the_aws_cli_give(value, moment):
+    read = timestamp(value)
+    assert read == moment
+    assert read.utcoffset() == timedelta(0)
+    assert read.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        False,
+        "",
+        "soon",
+        "2026-12-05T12:00:00",
+        "2026-02-30T12:00:00Z",
+        "\ud800",
+        NOON.replace(tzinfo=None),
+        float("nan"),
+        float("inf"),
+        10**400,
+        1e300,
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        [],
+        {},
+    ],
+)
+def test_anything_else_is_no_time(value):
+    assert timestamp(value) is None
+
+
+def test_only_requested_and_open_are_pending():
+    assert [state for state in State if state.pending] == [State.REQUESTED, State.OPEN]
+
+
+def test_the_role_table_is_that_of_the_api():
+    assert {action.value: {role.value for role in roles} for action, roles in MAY_ACCEPT.items()} == {
+        "INVITE": {"STANDALONE", "MEMBER"},
+        "ENABLE_ALL_FEATURES": {"MEMBER"},
+        "APPROVE_ALL_FEATURES": {"MANAGEMENT"},
+        "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE": {"MEMBER"},
+        "TRANSFER_RESPONSIBILITY": {"MANAGEMENT"},
+    }
+    assert Role("UNKNOWN") is Role.UNKNOWN
+
+
+def test_a_reason_reads_as_one_flat_object():
+    shown = Reason("CODE", "text", (("seen", "x"), ("allowed", ("a", "b")))).as_dict()
+    assert shown == {"code": "CODE", "message": "text", "seen": "x", "allowed": ["a", "b"]}
+    assert Reason("CODE", "text").as_dict() == {"code": "CODE", "message": "text"}
