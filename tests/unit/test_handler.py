@@ -33,13 +33,11 @@ class Context:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandshakeService]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "handshake-acceptor")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "HandshakeAcceptor")
     service = HandshakeService(lambda: datetime.now(UTC))
     service.add_organization(ORGANIZATION, MANAGEMENT)
-    with handshakes_in_moto(service):
+    with handshakes_in_moto(service, account_id=MEMBER):
         yield service
 
 
