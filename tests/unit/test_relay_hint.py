@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handshake_acceptor import trigger
+from handshake_relay.hint import Hint, from_record
+
+EVENTS = Path(__file__).parent.parent / "events"
+
+
+def recorded(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
+def test_an_invitation_becomes_a_hint_for_the_invited_account() -> None:
+    hint = Hint("222222222222", "h-examplehandshakeid111", "INVITE", "2026-11-20T21:41:17Z")
+    assert from_record(recorded("invite-account")) == hint
+
+
+def test_an_invitation_by_email_cannot_be_addressed() -> None:
+    hint = from_record(recorded("invite-email"))
+    assert hint is not None
+    assert hint.account_id == ""
+
+
+def test_a_refused_call_gives_no_hint() -> None:
+    assert from_record(recorded("invite-refused")) is None
+
+
+@pytest.mark.parametrize("event", [{}, {"detail": None}, {"detail": {"responseElements": {"handshake": {"id": "x"}}}}])
+def test_a_record_without_a_handshake_gives_no_hint(event: dict[str, Any]) -> None:
+    assert from_record(event) is None
+
+
+def test_an_entry_carries_no_personal_data_and_the_acceptor_understands_it() -> None:
+    hint = from_record(recorded("invite-account"))
+    assert hint is not None
+    entry = hint.entry("handshake-acceptor")
+    assert not any(word in json.dumps(entry) for word in ("@", "diego", "Mary", "request for"))
+    event = {"source": entry["Source"], "detail": json.loads(entry["Detail"])}
+    assert trigger.parse(event).handshake_id == "h-examplehandshakeid111"
