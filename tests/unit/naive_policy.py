@@ -4,7 +4,13 @@ It reads raw JSON: policy documents that are known to be valid, a handshake as A
 `{"id", "partition", "role", "organization"}`. Nothing of the function's own code may be imported here.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
 
 WHO_MAY_ACCEPT = {
     "INVITE": ["STANDALONE", "MEMBER"],
@@ -15,7 +21,7 @@ WHO_MAY_ACCEPT = {
 }
 
 
-def decision(documents, handshake, account, *, listed, now):
+def decision(documents: list[Json], handshake: Json, account: dict[str, str], *, listed: bool, now: datetime) -> str:
     """The name of the decision."""
     origin = _origin(handshake, account["partition"])
     if origin is None or not _for_us(handshake, origin, account, listed):
@@ -32,7 +38,7 @@ def decision(documents, handshake, account, *, listed, now):
     return "ACCEPT" if matching else "NO_MATCH"
 
 
-def _matches(statement, action, origin, current, now):
+def _matches(statement: Json, action: str, origin: tuple[str, str], current: str, now: datetime) -> bool:
     wanted, condition = statement.get("Origin", {}), statement.get("Condition", {})
     default = [current] if statement["Effect"] == "Deny" else ["NONE"] if action == "INVITE" else [origin[0]]
     organizations = _list(condition.get("CurrentOrganization", default))
@@ -46,7 +52,7 @@ def _matches(statement, action, origin, current, now):
     )
 
 
-def _origin(handshake, partition):
+def _origin(handshake: Json, partition: str) -> tuple[str, str] | None:
     """(organization, management account), or None where the handshake's parts do not all say the same."""
     arn, action = handshake["Arn"], handshake["Action"]
     if not arn.isascii() or arn.count("/") != 3 or arn.count(":") != 5 or action not in WHO_MAY_ACCEPT:
@@ -65,37 +71,37 @@ def _origin(handshake, partition):
     return organization, management
 
 
-def _for_us(handshake, origin, account, listed):
+def _for_us(handshake: Json, origin: tuple[str, str], account: dict[str, str], listed: bool) -> bool:
     """A transfer may name both management accounts; every other ACCOUNT must be this one."""
     named = [value for kind, value in _parts(handshake) if kind == "ACCOUNT" and value != origin[1]]
-    return all(value == account["id"] for value in named) and (named or listed)
+    return all(value == account["id"] for value in named) and (bool(named) or listed)
 
 
-def _parts(handshake):
+def _parts(handshake: Json) -> Iterator[tuple[str, Any]]:
     for party in handshake["Parties"]:
         yield party["Type"], party["Id"]
     yield from _resources(handshake["Resources"])
 
 
-def _resources(resources):
+def _resources(resources: list[Json]) -> Iterator[tuple[str, Any]]:
     for resource in resources:
         yield resource["Type"], resource["Value"]
         yield from _resources(resource.get("Resources", []))
 
 
-def _is_account(text):
+def _is_account(text: str) -> bool:
     return len(text) == 12 and set(text) <= set("0123456789")
 
 
-def _is_id(text, prefix, shortest):
+def _is_id(text: str, prefix: str, shortest: int) -> bool:
     rest = text.removeprefix(prefix)
     letters = set("abcdefghijklmnopqrstuvwxyz0123456789")
     return text.startswith(prefix) and shortest <= len(rest) <= 32 and set(rest) <= letters
 
 
-def _list(value):
-    return [value] if isinstance(value, str) else value
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
-def _time(text):
+def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -76,9 +76,11 @@ def test_other_services_go_on_working_in_the_callers_account(service):
     assert client("sts", MEMBER).get_caller_identity()["Account"] == MEMBER
 
 
-def test_an_account_can_be_the_default_caller(monkeypatch):
+@pytest.mark.parametrize("named_by", ["argument", "environment"])
+def test_an_account_can_be_the_default_caller(monkeypatch, named_by):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MANAGEMENT if named_by == "environment" else "AKIAIOSFODNN7EXAMPLE")
     service = HandshakeService(ShiftedClock())
     service.add_organization("o-exampleorgid", MANAGEMENT)
-    with handshakes_in_moto(service, account_id=MANAGEMENT):
+    with handshakes_in_moto(service, account_id=MANAGEMENT if named_by == "argument" else None):
         described = boto3.client("organizations", region_name="us-east-1").describe_organization()
     assert described["Organization"]["MasterAccountId"] == MANAGEMENT

@@ -1,9 +1,12 @@
 """What `handshake.parse` believes, and what it refuses."""
 
+from __future__ import annotations
+
 import copy
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +32,11 @@ OWN = "222222222222"
 REMOVED = object()
 
 
-def sample(name="invite-by-account"):
+def sample(name: str = "invite-by-account") -> dict[str, Any]:
     return json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
 
 
-def raw_handshake(**changes):
+def raw_handshake(**changes: Any) -> dict[str, Any]:
     """An invitation of `OWN`, as DescribeHandshake gives it; `Arn` follows `Id`, `Action` and the origin given."""
     action, identifier = changes.get("Action", "INVITE"), changes.get("Id", ID)
     organization, management = changes.pop("organization", ORGANIZATION), changes.pop("management", MANAGEMENT)
@@ -52,11 +55,11 @@ def raw_handshake(**changes):
     return {name: value for name, value in raw.items() if value is not REMOVED}
 
 
-def reason(code, message, seen):
+def reason(code: str, message: str, seen: str) -> Reason:
     return Reason(code, message, (("seen", seen),))
 
 
-def contradiction(part, stated, seen):
+def contradiction(part: str, stated: str, seen: str) -> Reason:
     return reason("CONTRADICTION", f"its {part} does not agree with its Arn, which says {stated}", seen)
 
 
@@ -73,7 +76,9 @@ def contradiction(part, stated, seen):
     ],
 )
 @pytest.mark.parametrize("listed", [True, False])
-def test_a_recorded_handshake_is_read_whole(name, action, state, addressees, listed):
+def test_a_recorded_handshake_is_read_whole(
+    name: str, action: Action, state: State, addressees: set[str], listed: bool
+) -> None:
     assert parse(sample(name), listed=listed) == Handshake(
         id=ID,
         arn=f"arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/{action.lower()}/{ID}",
@@ -89,23 +94,23 @@ def test_a_recorded_handshake_is_read_whole(name, action, state, addressees, lis
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_every_action_is_known_in_the_arn_too(action):
+def test_every_action_is_known_in_the_arn_too(action: Action) -> None:
     assert parse(raw_handshake(Action=action.value), listed=False).action is action
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_every_state_is_known(state):
+def test_every_state_is_known(state: State) -> None:
     assert parse(raw_handshake(State=state.value), listed=False).state is state
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"])
-def test_other_partitions_are_read(partition):
+def test_other_partitions_are_read(partition: str) -> None:
     assert parse(raw_handshake(partition=partition), listed=False).partition == partition
 
 
 @pytest.mark.parametrize("identifier", ["h-" + "a" * 8, "h-" + "9z" * 16])
 @pytest.mark.parametrize("organization", ["o-" + "a" * 10, "o-" + "9z" * 16])
-def test_the_shortest_and_the_longest_ids_are_read(identifier, organization):
+def test_the_shortest_and_the_longest_ids_are_read(identifier: str, organization: str) -> None:
     handshake = parse(raw_handshake(Id=identifier, organization=organization), listed=False)
     assert (handshake.id, handshake.organization_id) == (identifier, organization)
 
@@ -122,7 +127,7 @@ def test_the_shortest_and_the_longest_ids_are_read(identifier, organization):
         {"Resources": [{"Type": "ORGANIZATION", "Value": "exampleorgid", "Resources": [{"Type": "NOTES"}]}]},
     ],
 )
-def test_parts_that_are_absent_or_agree_are_no_fault(parts):
+def test_parts_that_are_absent_or_agree_are_no_fault(parts: dict[str, Any]) -> None:
     assert isinstance(parse(raw_handshake(**parts), listed=False), Handshake)
 
 
@@ -138,12 +143,14 @@ def test_parts_that_are_absent_or_agree_are_no_fault(parts):
         ([{"Type": "EMAIL", "Id": "mary@example.com"}], [{"Type": "EMAIL", "Value": "mary@example.com"}], set()),
     ],
 )
-def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(parties, resources, addressees):
+def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(
+    parties: list[Any], resources: list[Any], addressees: set[str]
+) -> None:
     raw = raw_handshake(Parties=parties, Resources=resources, Action="TRANSFER_RESPONSIBILITY")
     assert parse(raw, listed=False).addressees == addressees
 
 
-def test_a_deep_nest_of_resources_is_searched_to_its_bottom():
+def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
     nest = {"Type": "ORGANIZATION", "Value": "o-sandbox0001"}
     for _ in range(5_000):
         nest = {"Type": "PARENT_HANDSHAKE", "Value": ID, "Resources": [nest]}
@@ -157,7 +164,7 @@ def test_a_deep_nest_of_resources_is_searched_to_its_bottom():
     ("raw", "seen"),
     [(None, "(NoneType)"), ([], "(list)"), (5, "(int)"), (ID, ID), ("a b", "(text of 3 characters, not shown)")],
 )
-def test_what_is_no_object_is_no_handshake(raw, seen):
+def test_what_is_no_object_is_no_handshake(raw: object, seen: str) -> None:
     expected = Unusable("", (reason("NOT_A_HANDSHAKE", "this is not a handshake", seen),), finished=False)
     assert parse(raw, listed=True) == expected
 
@@ -180,7 +187,12 @@ def test_what_is_no_object_is_no_handshake(raw, seen):
         ({"State": REMOVED}, "UNKNOWN_STATE", "its State is none that this version knows", "(NoneType)"),
         ({"State": "open"}, "UNKNOWN_STATE", "its State is none that this version knows", "open"),
         ({"State": {"OPEN": 1}}, "UNKNOWN_STATE", "its State is none that this version knows", "(dict)"),
-        ({"ExpirationTimestamp": REMOVED}, "MALFORMED_EXPIRY", "its ExpirationTimestamp is not a time with a zone", "(NoneType)"),
+        (
+            {"ExpirationTimestamp": REMOVED},
+            "MALFORMED_EXPIRY",
+            "its ExpirationTimestamp is not a time with a zone",
+            "(NoneType)",
+        ),
         (
             {"ExpirationTimestamp": "2026-12-05T21:41:16"},
             "MALFORMED_EXPIRY",
@@ -189,7 +201,9 @@ def test_what_is_no_object_is_no_handshake(raw, seen):
         ),
     ],
 )  # fmt: skip
-def test_a_part_that_cannot_be_read_is_named_with_what_was_seen(changes, code, message, seen):
+def test_a_part_that_cannot_be_read_is_named_with_what_was_seen(
+    changes: dict[str, Any], code: str, message: str, seen: str
+) -> None:
     raw = raw_handshake() | changes
     raw = {name: value for name, value in raw.items() if value is not REMOVED}
     result = parse(raw, listed=True)
@@ -198,7 +212,14 @@ def test_a_part_that_cannot_be_read_is_named_with_what_was_seen(changes, code, m
     assert result.finished is False
 
 
-def arn(partition="aws", service="organizations", region="", account=MANAGEMENT, kind="handshake", **parts):
+def arn(
+    partition: str = "aws",
+    service: str = "organizations",
+    region: str = "",
+    account: str = MANAGEMENT,
+    kind: str = "handshake",
+    **parts: str,
+) -> str:
     organization, action = parts.get("organization", ORGANIZATION), parts.get("action", "invite")
     return f"arn:{partition}:{service}:{region}:{account}:{kind}/{organization}/{action}/{parts.get('id', ID)}"
 
@@ -251,12 +272,12 @@ def arn(partition="aws", service="organizations", region="", account=MANAGEMENT,
         f"{arn()}\n{arn()}",
     ],
 )
-def test_an_arn_is_matched_whole_and_in_ascii(text):
+def test_an_arn_is_matched_whole_and_in_ascii(text: str) -> None:
     result = parse(raw_handshake(Arn=text), listed=True)
     assert [found.code for found in result.reasons] == ["MALFORMED_ARN"]
 
 
-def test_an_action_of_64_letters_in_the_arn_is_still_an_arn():
+def test_an_action_of_64_letters_in_the_arn_is_still_an_arn() -> None:
     result = parse(raw_handshake(Arn=arn(action="i" * 64)), listed=True)
     assert result.reasons == (contradiction("Action", "I" * 64, "INVITE"),)
 
@@ -318,14 +339,16 @@ def test_an_action_of_64_letters_in_the_arn_is_still_an_arn():
         ({"Resources": [{"Resources": 5}]}, reason("MALFORMED", "its Resources are not a list", "(int)")),
     ],
 )
-def test_a_part_that_contradicts_the_arn_makes_the_whole_handshake_unusable(changes, expected):
+def test_a_part_that_contradicts_the_arn_makes_the_whole_handshake_unusable(
+    changes: dict[str, Any], expected: Reason
+) -> None:
     result = parse(raw_handshake() | changes, listed=True)
     assert result.reasons == (expected,)
     assert result.id == changes.get("Id", ID)
     assert result.finished is False
 
 
-def test_every_fault_is_reported_not_only_the_first():
+def test_every_fault_is_reported_not_only_the_first() -> None:
     assert [found.code for found in parse({}, listed=True).reasons] == [
         "MALFORMED_ID",
         "MALFORMED_ARN",
@@ -348,7 +371,7 @@ def test_every_fault_is_reported_not_only_the_first():
 
 
 @pytest.mark.parametrize("missing", ["Id", "Arn", "Action", "State", "ExpirationTimestamp"])
-def test_each_of_the_five_parts_is_needed(missing):
+def test_each_of_the_five_parts_is_needed(missing: str) -> None:
     raw = raw_handshake()
     del raw[missing]
     result = parse(raw, listed=True)
@@ -370,18 +393,20 @@ def test_each_of_the_five_parts_is_needed(missing):
     ],
 )
 @pytest.mark.parametrize("fault", [{"Arn": "x"}, {"Parties": "x"}])
-def test_an_unusable_handshake_says_whether_it_is_over(state, finished, fault):
+def test_an_unusable_handshake_says_whether_it_is_over(
+    state: str | None, finished: bool, fault: dict[str, Any]
+) -> None:
     assert parse(raw_handshake(State=state, **fault), listed=True).finished is finished
 
 
-def test_nothing_is_changed_in_what_is_read():
+def test_nothing_is_changed_in_what_is_read() -> None:
     raw = raw_handshake()
     before = copy.deepcopy(raw)
     parse(raw, listed=True)
     assert raw == before
 
 
-def test_one_reason_can_be_given_from_outside():
+def test_one_reason_can_be_given_from_outside() -> None:
     assert unusable(ID, "NOT_FOUND", "it is not there", "a@b", finished=True) == Unusable(
         ID, (reason("NOT_FOUND", "it is not there", "(text of 3 characters, not shown)"),), finished=True
     )
@@ -406,7 +431,7 @@ def test_one_reason_can_be_given_from_outside():
         (True, "(bool)"),
     ],
 )
-def test_only_what_is_plainly_an_identifier_is_shown(value, shown):
+def test_only_what_is_plainly_an_identifier_is_shown(value: object, shown: str) -> None:
     assert showable(value) == shown
 
 
@@ -428,7 +453,9 @@ NOON = datetime(2026, 12, 5, 12, tzinfo=UTC)
         (1.5, datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_from_what_botocore_and_both_versions_of_the_aws_cli_give(value, moment):
+def test_a_time_is_read_from_what_botocore_and_both_versions_of_the_aws_cli_give(
+    value: object, moment: datetime
+) -> None:
     read = timestamp(value)
     assert read == moment
     assert read.utcoffset() == timedelta(0)
@@ -457,15 +484,15 @@ def test_a_time_is_read_from_what_botocore_and_both_versions_of_the_aws_cli_give
         {},
     ],
 )
-def test_anything_else_is_no_time(value):
+def test_anything_else_is_no_time(value: object) -> None:
     assert timestamp(value) is None
 
 
-def test_only_requested_and_open_are_pending():
+def test_only_requested_and_open_are_pending() -> None:
     assert [state for state in State if state.pending] == [State.REQUESTED, State.OPEN]
 
 
-def test_the_role_table_is_that_of_the_api():
+def test_the_role_table_is_that_of_the_api() -> None:
     assert {action.value: {role.value for role in roles} for action, roles in MAY_ACCEPT.items()} == {
         "INVITE": {"STANDALONE", "MEMBER"},
         "ENABLE_ALL_FEATURES": {"MEMBER"},
@@ -476,7 +503,7 @@ def test_the_role_table_is_that_of_the_api():
     assert Role("UNKNOWN") is Role.UNKNOWN
 
 
-def test_a_reason_reads_as_one_flat_object():
+def test_a_reason_reads_as_one_flat_object() -> None:
     shown = Reason("CODE", "text", (("seen", "x"), ("allowed", ("a", "b")))).as_dict()
     assert shown == {"code": "CODE", "message": "text", "seen": "x", "allowed": ["a", "b"]}
     assert Reason("CODE", "text").as_dict() == {"code": "CODE", "message": "text"}

@@ -1,0 +1,87 @@
+"""Starts and stops the embedded AWS as a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from local.ministack_adapter import LOOPBACK
+
+ROOT = Path(__file__).parent.parent
+INTERPRETER = ROOT / ".venv-aws" / "bin" / "python"
+_READY_WITHIN_SECONDS = 60.0
+_STOP_WITHIN_SECONDS = 10.0
+
+
+@contextmanager
+def emulator(
+    *,
+    port: int | None = None,
+    world: Sequence[Mapping[str, Any]] = (),
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[str]:
+    """The endpoint of a running emulator that is gone afterwards; a free port unless one is given."""
+    port = port or _free_port()
+    with TemporaryDirectory(prefix="handshakes-") as folder:
+        world_file, log = Path(folder, "world.json"), log or Path(folder, "log")
+        world_file.write_text(json.dumps(list(world)))
+        command = [str(INTERPRETER), "-m", "local.ministack_adapter", "--port", str(port), "--with-parent"]
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*command, "--world", str(world_file)],
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.PIPE,  # closes with this process, however it ends, and the emulator with it
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            _wait(process, port, log)
+            yield f"http://{LOOPBACK}:{port}"
+        finally:
+            _stop(process)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _is_healthy(port):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the embedded AWS did not start:\n{log.read_text()[-2000:]}")
+
+
+def _is_healthy(port: int) -> bool:
+    connection = HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        print("the embedded AWS did not end when told to, and was killed", file=sys.stderr)
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
