@@ -4,9 +4,11 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close four gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close five gaps between ministack and AWS:
 
-- IAM knows the ARN of a handshake, the operations that take no resource, and which organization a caller is in.
+- IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
+  organization a caller is in.
+- A connection on loopback counts as a secure transport, for policies that demand TLS.
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change".
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
@@ -42,8 +44,8 @@ _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHan
 _HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
-    "ministack.core.iam_evaluator": ("_principal_org_id",),
-    "ministack.core.responses": ("get_account_id",),
+    "ministack.core.iam_evaluator": ("_principal_org_id", "_resolve_condition_key"),
+    "ministack.core.responses": ("get_account_id", "get_region"),
     "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
@@ -118,6 +120,10 @@ def _teach_iam(aws: Ministack, door: Door) -> None:
 
     def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if service == "ssm" and operation == "GetParametersByPath":
+            # AWS checks the path, as it is named; ministack knows a resource only for `Name`.
+            path_arn = f"arn:aws:ssm:{aws['responses'].get_region()}:{aws['responses'].get_account_id()}:parameter"
+            return path_arn + str(json.loads(body or b"{}").get("Path", "/"))
         if service != "organizations" or operation not in OPERATIONS:
             return str(arn_of_others(service, method, path, headers, body, *rest))
         if operation not in _ON_A_HANDSHAKE:
@@ -129,6 +135,13 @@ def _teach_iam(aws: Ministack, door: Door) -> None:
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_actions._DENIED_CODES["organizations"] = "AccessDeniedException"
     iam_evaluator._principal_org_id = door.organization_of
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        # Loopback without TLS stands for a secure transport: CDK's own bucket refuses any other.
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
 def _emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:

@@ -1,0 +1,142 @@
+"""The embedded AWS with the real stack in it, deployed by the real CDK CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from local.control import Control
+from local.emulator import ROOT, emulator
+
+T = TypeVar("T")
+
+REGION = "us-east-1"
+FUNCTION = "handshake-acceptor"
+LOG_GROUP = f"/aws/lambda/{FUNCTION}"
+SETTINGS = ROOT / "local" / "settings.json"
+
+_CDK = ROOT / "node_modules" / ".bin" / "cdk"
+_APP = f"{ROOT / '.venv' / 'bin' / 'python'} {ROOT / 'app.py'}"
+
+
+class CommandFailed(Exception):
+    """A command ended with an error; the message has the end of what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedAws:
+    """A running embedded AWS. A 12-digit access key id is the account that calls."""
+
+    endpoint: str
+
+    @property
+    def control(self) -> Control:
+        """What arranges and inspects the handshakes."""
+        return Control(self.endpoint)
+
+    def client(self, service: str, account_id: str) -> Any:
+        """A boto3 client that calls as an account, over HTTP."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=account_id,
+            aws_secret_access_key="test",  # noqa: S106 - the emulator's, worth nothing anywhere
+            config=Config(retries={"total_max_attempts": 2}, read_timeout=120),
+        )
+
+    def environment(self, account_id: str) -> dict[str, str]:
+        """What a command needs to call as an account; nothing of the user's own AWS configuration is left."""
+        ours = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": account_id,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+        }
+        return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | ours
+
+    def cdk(self, account_id: str, *arguments: str) -> str:
+        """Runs the CDK CLI as an account and gives what it printed. Raises `CommandFailed`."""
+        with TemporaryDirectory(prefix="cdk.out-") as output:
+            options = ["--app", _APP, "--output", output, "--no-notices", "--no-version-reporting"]
+            return run([str(_CDK), *arguments, *options], self.environment(account_id))
+
+    def bootstrap(self, account_id: str) -> None:
+        """`cdk bootstrap`, which a real account needs once too."""
+        self.cdk(account_id, "bootstrap", f"aws://{account_id}/{REGION}")
+
+    def deploy(self, account_id: str, settings: Path = SETTINGS, *options: str) -> dict[str, str]:
+        """`cdk deploy` of the acceptor stack; gives its outputs."""
+        with TemporaryDirectory() as folder:
+            outputs = Path(folder, "outputs.json")
+            command = ["deploy", "--require-approval", "never", "--outputs-file", str(outputs), *options]
+            self.cdk(account_id, *command, "--context", f"settings={settings}")
+            deployed: dict[str, str] = json.loads(outputs.read_text())["HandshakeAcceptor"]
+            return deployed
+
+    def log_records(self, account_id: str, message: str = "decision") -> list[dict[str, Any]]:
+        """The function's log lines with this message, the oldest first."""
+        logs = self.client("logs", account_id)
+        events = []
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP):
+            events += page["events"]
+        lines = (event["message"] for event in sorted(events, key=lambda event: event["timestamp"]))
+        parsed = (json.loads(line) for line in lines if line.lstrip().startswith("{"))
+        return [record for record in parsed if record.get("message") == message]
+
+    def sweep_now(self, account_id: str) -> None:
+        """Brings the next sweep forward: a one-time schedule with the very target of the deployed one."""
+        scheduler = self.client("scheduler", account_id)
+        deployed = scheduler.get_schedule(Name=f"{FUNCTION}-sweep", GroupName=FUNCTION)
+        scheduler.create_schedule(
+            Name=f"sweep-now-{time.time_ns()}",
+            GroupName=FUNCTION,
+            ScheduleExpression=f"at({time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ActionAfterCompletion="DELETE",
+            Target=deployed["Target"],
+        )
+
+
+@contextmanager
+def embedded_aws(*, port: int | None = None, **environment: str) -> Iterator[EmbeddedAws]:
+    """An embedded AWS that checks signatures and enforces IAM, and is gone afterwards."""
+    settings = {"AUTH": "true", "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1", "LAMBDA_ASYNC_RETRY_MAX_SECONDS": "2"}
+    with emulator(port=port, environment=settings | environment) as endpoint:
+        yield EmbeddedAws(endpoint)
+
+
+def run(command: list[str], environment: Mapping[str, str]) -> str:
+    """Runs a command to its end and gives what it printed. Raises `CommandFailed`."""
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"{Path(command[0]).name} {command[1]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+    return done.stdout + done.stderr
+
+
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60.0) -> T:
+    """Looks until there is something. Raises `TimeoutError` that says what did not come."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise TimeoutError(f"{what} did not happen within {seconds:.0f} s")
