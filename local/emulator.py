@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +44,7 @@ def emulator(
                 stdin=subprocess.PIPE,  # closes with this process, however it ends, and the emulator with it
                 stdout=output,
                 stderr=output,
+                start_new_session=True,  # so that the processes of its functions can be ended with it
             )
         try:
             _wait(process, port, log)
@@ -77,7 +79,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(_STOP_WITHIN_SECONDS)
     except subprocess.TimeoutExpired:
         print("the embedded AWS did not end when told to, and was killed", file=sys.stderr)
-        process.kill()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what functions it still ran, and itself if need be
         process.wait()
 
 

@@ -234,6 +234,8 @@ def _end_with_parent() -> None:
     # Not through sys.stdin: a thread that waits in there spoils the interpreter's end.
     while os.read(0, 1024):
         pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with the processes of the functions: there is nothing to save
     os.kill(os.getpid(), signal.SIGTERM)
 
 
