@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
 CDK    := node_modules/.package-lock.json
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
 .PHONY: help demo aws test unit lint synth package bench lock clean

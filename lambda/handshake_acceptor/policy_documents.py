@@ -19,6 +19,7 @@ from typing import Any
 
 from handshake_acceptor.handshake import Action, timestamp
 from handshake_acceptor.policy import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
+from handshake_acceptor.schema import Validator, compile_schema, escaped, shown, violations
 
 
 class Mode(StrEnum):
@@ -62,7 +63,7 @@ def load_mode(name: str, text: str) -> Mode | InvalidPolicy:
     """The mode as its parameter says it."""
     if text in (mode.value for mode in Mode):
         return Mode(text)
-    message = f"{_shown(text)} is no mode; use enforce or observe"
+    message = f"{shown(text)} is no mode; use enforce or observe"
     return InvalidPolicy((PolicyError(name, "", message),))
 
 
@@ -102,7 +103,7 @@ def _read(document: Document) -> tuple[Any, list[PolicyError]]:
         return None, [PolicyError(document.name, "", "nested too deeply")]
     except ValueError as error:
         return None, [PolicyError(document.name, "", f"not JSON: {error}")]
-    mistakes = [*_duplicate_keys(content), *_violations(content)]
+    mistakes = [*_duplicate_keys(content), *violations(_validator(), content)]
     if not mistakes:
         mistakes = list(_beyond_schema(content))
     return content, [PolicyError(document.name, pointer, message) for pointer, message in mistakes]
@@ -118,78 +119,15 @@ def _duplicate_keys(content: Any) -> Iterator[tuple[str, str]]:
         pointer, value = waiting.pop()
         if isinstance(value, _Object):
             for key in value.duplicates:
-                yield f"{pointer}/{_escaped(key)}", "this key is written more than once; JSON would keep only the last"
-            waiting += [(f"{pointer}/{_escaped(key)}", item) for key, item in value.items()]
+                yield f"{pointer}/{escaped(key)}", "this key is written more than once; JSON would keep only the last"
+            waiting += [(f"{pointer}/{escaped(key)}", item) for key, item in value.items()]
         elif isinstance(value, list):
             waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
 
 
 @cache
-def _validator() -> Any:
-    import fastjsonschema
-
-    return fastjsonschema.compile(schema(), use_default=False, use_formats=False, fast_fail=False)
-
-
-def _violations(content: Any) -> Iterator[tuple[str, str]]:
-    from fastjsonschema import JsonSchemaValuesException
-
-    try:
-        _validator()(content)
-    except JsonSchemaValuesException as failure:
-        for error in failure.errors:
-            # Only keys that the schema knows are descended into, so no key here has a dot or a bracket in it.
-            pointer = "".join(f"/{part}" for part in error.path[1:])
-            yield from _explained(pointer, error.rule, error.value, error.definition)
-
-
-def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> Iterator[tuple[str, str]]:
-    """One violation of the schema in words, with the nearest known word where one is near."""
-    if rule == "required":
-        for key in definition["required"]:
-            if key not in value:
-                why = definition.get("$comment")
-                yield pointer, f"{key} is missing" + (f": {why}" if why else "")
-    elif rule == "additionalProperties":
-        known = list(definition["properties"])
-        for key in value:
-            if key not in known:
-                yield (
-                    f"{pointer}/{_escaped(key)}",
-                    f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}",
-                )
-    elif rule in ("enum", "const"):
-        known = definition["enum"] if rule == "enum" else [definition["const"]]
-        yield pointer, f"{_shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(_shown, known))}"
-    elif rule == "type":
-        wanted = definition["type"] if isinstance(definition["type"], list) else [definition["type"]]
-        yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
-    elif rule == "pattern":
-        yield pointer, f"{_shown(value)} is not {definition['title']}"
-    elif rule == "minItems":
-        yield pointer, "an empty list matches nothing; name at least one"
-    else:
-        yield pointer, "only a Deny can have this key"
-
-
-_TYPES = {"object": "an object", "array": "a list", "string": "a text"}
-
-
-def _type(value: Any) -> str:
-    if value is None:
-        return "null"
-    names: Mapping[type, str] = {_Object: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return names.get(type(value), "a number")
-
-
-def _suggestion(word: Any, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    if not isinstance(word, str):
-        return ""
-    by_lower = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
+def _validator() -> Validator:
+    return compile_schema(schema())
 
 
 def _sids(content: Any) -> Iterator[tuple[int, str]]:
@@ -198,19 +136,6 @@ def _sids(content: Any) -> Iterator[tuple[int, str]]:
         sid = raw.get("Sid") if isinstance(raw, dict) else None
         if isinstance(sid, str):
             yield index, sid
-
-
-def _shown(value: Any) -> str:
-    """A value of the owner's own document, in ASCII and short; never an e-mail address."""
-    text = json.dumps(value)
-    if "@" in text:
-        return f"({_type(value)} with an @ in it, not shown)"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _escaped(key: str) -> str:
-    """A key as one part of a JSON pointer (RFC 6901)."""
-    return _shown(key).strip('"').replace("~", "~0").replace("/", "~1")
 
 
 def _beyond_schema(content: Any) -> Iterator[tuple[str, str]]:
@@ -230,7 +155,7 @@ def _beyond_schema(content: Any) -> Iterator[tuple[str, str]]:
             if key in condition:
                 times[key] = timestamp(condition[key].upper())
                 if times[key] is None:
-                    yield f"{pointer}/Condition/{key}", f"there is no such time as {_shown(condition[key])}"
+                    yield f"{pointer}/Condition/{key}", f"there is no such time as {shown(condition[key])}"
         start, end = times.get("NotBefore"), times.get("NotAfter")
         if start is not None and end is not None and end < start:
             yield f"{pointer}/Condition/NotAfter", "is before NotBefore, so the statement could never match"

@@ -1,0 +1,124 @@
+"""The AWS account that handshakectl works on: credentials and region from the usual chain, clients, and failures in
+one line.
+
+Error messages of AWS are not passed on: they name the caller, whose session is often an e-mail address.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import boto3
+import typer
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+
+from cli.output import harmless
+from cli.verbs import BadInput
+from handshake_acceptor.retry import MARGIN, Clock
+
+NAME = "handshake-acceptor"
+"""What the function, the bus and the schedule group are called."""
+
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Profile of the AWS configuration.")]
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="REGION", envvar="AWS_REGION", help="Where the acceptor is deployed."),
+]
+Prefix = Annotated[str, typer.Option("--prefix", metavar="PATH", help="Where the policy's parameters are.")]
+PREFIX = "/handshake-acceptor/"
+
+# This is the one retry layer here, for the Lambda's classes too: `clock()` leaves theirs no time for another attempt.
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
+_ADVICE = {
+    "AccessDenied": "the caller lacks the permission",
+    "AccessDeniedException": "the caller lacks the permission",
+    "AuthorizationError": "the caller lacks the permission",
+    "UnauthorizedOperation": "the caller lacks the permission",
+    "ExpiredToken": "sign in again",
+    "ExpiredTokenException": "sign in again",
+    "InvalidClientTokenId": "the credentials are not valid here; sign in again",
+    "UnrecognizedClientException": "the credentials are not valid here; sign in again",
+    "SignatureDoesNotMatch": "the credentials are not valid; sign in again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as STS says it."""
+
+    account_id: str
+    partition: str
+    name: str
+    """The session or user; the role where that is an e-mail address; empty where neither may be shown."""
+
+
+class Aws:
+    """One account in one region."""
+
+    def __init__(self, profile: str | None, region: str | None) -> None:
+        self._session = boto3.Session(profile_name=profile, region_name=region)
+        self.region: str = self._session.region_name or ""
+        if not self.region:
+            raise BadInput("no region: give --region or set AWS_REGION; it is the partition's home region (us-east-1)")
+
+    def client(self, service: str, *, config: Config | None = None) -> Any:
+        """A client of a service, with this tool's timeouts and retries."""
+        try:
+            return self._session.client(service, config=_CONFIG.merge(config) if config else _CONFIG)
+        except ValueError as error:  # botocore's answer to an endpoint that is no URL
+            raise BadInput(f"AWS configuration: {error}") from error
+
+    def caller(self) -> Caller:
+        """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
+        arn = self.client("sts").get_caller_identity()["Arn"]
+        _, partition, _, _, account_id, resource = arn.split(":", 5)
+        names = [part for part in resource.split("/")[1:] if "@" not in part]
+        return Caller(account_id, partition, names[-1] if names else "")
+
+
+def clock(seconds: float = 0.0) -> Clock:
+    """Real time for the Lambda's classes, which may try again for so many seconds."""
+    end = time.monotonic() + seconds + (MARGIN if seconds else 0.0)
+    return Clock(lambda: datetime.now(UTC), lambda: end - time.monotonic(), time.sleep, random.random)
+
+
+def prefix(text: str) -> str:
+    """The path of the policy's parameters, with a slash at both ends."""
+    inner = text.strip("/")
+    if not inner:
+        raise BadInput(f"--prefix: {text!r} is not a path such as {PREFIX}")
+    return f"/{inner}/"
+
+
+def explained(error: Exception) -> str:
+    """What went wrong between here and AWS, in one line without anything personal."""
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            return "no AWS credentials: sign in, or give --profile"
+        case NoRegionError():
+            return "no region: give --region or set AWS_REGION"
+        case ClientError():
+            code = error_code(error)
+            advice = _ADVICE.get(code, "")
+            return f"AWS refuses {error.operation_name}: {code}" + (f": {advice}" if advice else "")
+    first, *_ = str(error).splitlines() or [type(error).__name__]
+    return harmless(first)
+
+
+def error_code(error: ClientError) -> str:
+    """The service's code for what went wrong."""
+    return harmless(str(error.response.get("Error", {}).get("Code", "an unknown error")))
+
+
+def attempt(call: Callable[[], Any], *absent: str) -> Any:
+    """The call's answer, or None where AWS answers with one of these codes, which mean: it is not there."""
+    try:
+        return call()
+    except ClientError as error:
+        if error_code(error) in absent:
+            return None
+        raise

@@ -1,0 +1,295 @@
+"""The checks of `doctor`, each with what it saw and what to do about it. They only read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import islice, product
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.aws import NAME, Aws, Caller, clock, error_code, explained
+from cli.output import plural
+from handshake_acceptor import retry
+from handshake_acceptor.policy import Effect, InvalidPolicy, Policy
+from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy_store import PolicyStore, Snapshot
+
+_HOME = {
+    "aws": "us-east-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-cn": "cn-northwest-1",
+}
+"""The only region of a partition in which Organizations' events appear."""
+
+_SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
+_ABSENT = (
+    "ResourceNotFoundException",
+    "ResourceNotFound",
+    "ValidationError",  # what CloudFormation says of a stack that is not there
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+    "NoSuchEntity",
+)
+_PERIOD = timedelta(minutes=5)
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_MOST_ORIGINS = 50  # allowed origins whose permission is asked about
+_MOST_EVENTS = 1000
+
+
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's answer, for a line of its own."""
+
+    check: str
+    verdict: Verdict
+    why: str
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """For `--json`."""
+        return {"check": self.check, "verdict": self.verdict.value, "why": self.why, "advice": self.advice}
+
+
+class _Wrong(Exception):
+    """A check that found something wrong: why, and what to do."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.why, self.advice = why, advice
+
+
+class _Unclear(_Wrong):
+    """A check that could not be made: why, and what to do."""
+
+
+def examine(aws: Aws, stack: str, prefix: str) -> list[Finding]:
+    """All findings. Raises what botocore raises where there are no credentials at all."""
+    deployed = _Deployment(aws, stack, prefix, aws.caller())
+    checks: dict[str, Callable[[], str]] = {
+        "region": deployed.region,
+        "stack": deployed.stack,
+        "function": deployed.function,
+        "rules": deployed.rules,
+        "schedule": deployed.schedule,
+        "policy": deployed.policy,
+        "permissions": deployed.permissions,
+        "queue": deployed.queue,
+        "last run": deployed.last_run,
+    }
+    return [_finding(name, check) for name, check in checks.items()]
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, Verdict.OK, check())
+    except _Unclear as error:
+        return Finding(name, Verdict.CANNOT_TELL, error.why, error.advice)
+    except _Wrong as error:
+        return Finding(name, Verdict.WRONG, error.why, error.advice)
+    except ClientError as error:
+        if error_code(error) in _ABSENT:
+            return Finding(name, Verdict.WRONG, f"it is not there ({error.operation_name})", "deploy: cdk deploy")
+        return Finding(name, Verdict.CANNOT_TELL, explained(error), "ask with credentials that may read it")
+    except retry.READ_FAILURES as error:
+        return Finding(name, Verdict.CANNOT_TELL, explained(error), "check region and network, then try again")
+
+
+class _Deployment:
+    """What is deployed, looked up when a check first asks for it. A check answers with what is well, or raises."""
+
+    def __init__(self, aws: Aws, stack: str, prefix: str, caller: Caller) -> None:
+        self._aws = aws
+        self._stack = stack
+        self._prefix = prefix
+        self._caller = caller
+
+    def region(self) -> str:
+        home = _HOME.get(self._caller.partition)
+        if home is None:
+            text = f"the home region of partition {self._caller.partition} is not known here"
+            raise _Unclear(text, "see whether Organizations' events appear in this region")
+        if self._aws.region != home:
+            raise _Wrong(f"{self._aws.region}, where Organizations' events do not appear", f"deploy in {home}")
+        return f"{home}, the home region"
+
+    def stack(self) -> str:
+        status = self._described_stack["StackStatus"]
+        if status not in _SETTLED:
+            raise _Wrong(f"{self._stack} is {status}", "look at the stack's events, then deploy again")
+        return f"{self._stack} is {status}"
+
+    def function(self) -> str:
+        found = self._function
+        state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+        if state not in ("Active", "Inactive") or update != "Successful":
+            raise _Wrong(f"{NAME} is {state}, its last update {update}", "deploy again")
+        variables = found.get("Environment", {}).get("Variables", {})
+        path = variables.get("POLICY_PATH", self._prefix)
+        if path != self._prefix:
+            raise _Wrong(f"{NAME} reads its policy from {path}", f"ask with --prefix {path}")
+        period, timeout = self._period, timedelta(seconds=found.get("Timeout", 0))
+        if timeout >= period:
+            raise _Wrong(f"its timeout, {timeout}, is not shorter than a sweep's period, {period}", "deploy again")
+        return f"{NAME}, {found.get('Runtime', 'unknown runtime')}, {found.get('MemorySize', '?')} MB"
+
+    def rules(self) -> str:
+        events = self._aws.client("events")
+        arn = self._function["FunctionArn"]
+        counted = []
+        for bus in ("default", NAME):
+            names = events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
+            if not names:
+                raise _Wrong(f"no rule on the bus {bus} wakes the function; only the sweep does", "deploy again")
+            for name in names:
+                if events.describe_rule(Name=name, EventBusName=bus)["State"] == "DISABLED":
+                    advice = f"aws events enable-rule --name {name} --event-bus-name {bus}"
+                    raise _Wrong(f"the rule {name} on the bus {bus} is disabled", advice)
+            counted.append(f"{len(names)} on {bus}")
+        return f"enabled: {', '.join(counted)}"
+
+    def schedule(self) -> str:
+        found = self._schedule
+        if found["State"] != "ENABLED":
+            raise _Wrong("the sweep is disabled, so handshakes by e-mail are never found", "enable it in Scheduler")
+        if found["Target"]["Arn"] != self._function["FunctionArn"]:
+            raise _Wrong(f"the sweep does not wake the function {NAME}", "deploy again")
+        return f"{NAME}-sweep, {found['ScheduleExpression']}"
+
+    def policy(self) -> str:
+        policy, mode = self._snapshot.policy, self._snapshot.mode
+        if isinstance(policy, InvalidPolicy):
+            more = f" (and {len(policy.errors) - 1} more)" if len(policy.errors) > 1 else ""
+            raise _Wrong(f"invalid: {policy.errors[0]}{more}", "correct it: handshakectl pull, validate, push")
+        if mode is not Mode.ENFORCE:
+            advice = f"aws ssm put-parameter --name {self._prefix}mode --value enforce --type String --overwrite"
+            raise _Wrong("valid, but the mode is observe: nothing is accepted", advice)
+        allows = sum(statement.effect is Effect.ALLOW for statement in policy.statements)
+        return f"valid, {allows} Allow, mode enforce, version {policy.version}"
+
+    def permissions(self) -> str:
+        """Asks IAM what the function's role may do; service control policies are only partly in its answer."""
+        role = self._function["Role"]
+        caller, region = self._caller, self._aws.region
+        path = f"arn:{caller.partition}:ssm:{region}:{caller.account_id}:parameter{self._prefix.rstrip('/')}"
+        asked = {
+            "organizations:ListHandshakesForAccount": ["*"],
+            "organizations:DescribeOrganization": ["*"],
+            "ssm:GetParametersByPath": [path],
+        }
+        for action, resources in asked.items():
+            if self._refused(role, action, resources):
+                raise _Wrong(f"the function's role may not {action}", "deploy again, or look for what denies it")
+        policy = self._snapshot.policy
+        arns = [] if isinstance(policy, InvalidPolicy) else list(islice(self._allowed(policy), _MOST_ORIGINS))
+        if arns and (refused := self._refused(role, "organizations:AcceptHandshake", arns)):
+            why = f"the policy allows {len(refused)} of {len(arns)} origins that the role may not accept: {refused[0]}"
+            raise _Wrong(why, "add them to the setting origins and deploy, or take them out of the policy")
+        return f"the role may list, read the policy, and accept what it allows ({plural(len(arns), 'origin')})"
+
+    def queue(self) -> str:
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in self._described_stack.get("Outputs", [])}
+        url = outputs.get("FailureQueueUrl")
+        if url is None:
+            raise _Wrong(f"the stack {self._stack} names no failure queue", "deploy again")
+        sqs = self._aws.client("sqs")
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        name = url.rsplit("/", 1)[-1]
+        if count:
+            raise _Wrong(f"{name} holds {count} failed events", "see the runbook on how to look and send again")
+        return f"{name} is empty"
+
+    def last_run(self) -> str:
+        since = datetime.now(UTC) - 2 * self._period
+        run = max(self._runs(since), key=lambda each: each[0], default=None)
+        if run is None:
+            advice = "look at the schedule and at the function's errors; handshakectl run wakes it now"
+            raise _Wrong(f"none since {since.isoformat(timespec='seconds')}, two sweeps ago", advice)
+        time, record = run
+        at = datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="seconds")
+        if record.get("failures"):
+            raise _Wrong(f"at {at} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
+        return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
+
+    # What the checks look at
+
+    @cached_property
+    def _described_stack(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._aws.client("cloudformation").describe_stacks(StackName=self._stack)["Stacks"][0]
+        return found
+
+    @cached_property
+    def _function(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._aws.client("lambda").get_function_configuration(FunctionName=NAME)
+        return found
+
+    @cached_property
+    def _schedule(self) -> dict[str, Any]:
+        scheduler = self._aws.client("scheduler")
+        found: dict[str, Any] = scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
+        return found
+
+    @cached_property
+    def _snapshot(self) -> Snapshot:
+        return PolicyStore(self._aws.client("ssm"), clock(), self._prefix).read()
+
+    @property
+    def _period(self) -> timedelta:
+        """Between two sweeps; the usual one where the schedule cannot be read, which is a check of its own."""
+        try:
+            match = _RATE.fullmatch(self._schedule["ScheduleExpression"])
+        except retry.CALL_FAILURES:
+            return _PERIOD
+        return timedelta(**{f"{match[2]}s": int(match[1])}) if match else _PERIOD
+
+    def _refused(self, role: str, action: str, resources: list[str]) -> list[str]:
+        pages = self._aws.client("iam").get_paginator("simulate_principal_policy")
+        return [
+            result.get("EvalResourceName", action)
+            for page in pages.paginate(PolicySourceArn=role, ActionNames=[action], ResourceArns=resources)
+            for result in page["EvaluationResults"]
+            if result["EvalDecision"] != "allowed"
+        ]
+
+    def _allowed(self, policy: Policy) -> Iterator[str]:
+        """A handshake's ARN for each origin and action that the policy allows."""
+        for statement in policy.statements:
+            if statement.effect is Effect.ALLOW:
+                for account, organization, action in product(
+                    sorted(statement.management_account_ids),
+                    sorted(statement.organization_ids),
+                    sorted(statement.actions),
+                ):
+                    base = f"arn:{self._caller.partition}:organizations::{account}:handshake"
+                    yield f"{base}/{organization}/{action.lower()}/h-0000000000"
+
+    def _runs(self, since: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
+        """When each run since then ended, in milliseconds since 1970, and its record."""
+        for event in islice(self._events(since), _MOST_EVENTS):
+            try:
+                record = json.loads(event["message"])
+            except ValueError:
+                continue
+            if isinstance(record, dict) and record.get("message") == "run":
+                yield event["timestamp"], record
+
+    def _events(self, since: datetime) -> Iterable[dict[str, Any]]:
+        pages = self._aws.client("logs").get_paginator("filter_log_events")
+        start = int(since.timestamp() * 1000)
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}", startTime=start):
+            yield from page["events"]

@@ -1,0 +1,41 @@
+"""`handshakectl doctor`: is the acceptor deployed, awake and allowed to do its work? Looked at from the outside."""
+
+from typing import Annotated
+
+import typer
+
+from cli.aws import PREFIX, Aws, Prefix, Profile, Region, prefix
+from cli.checks import Finding, Verdict, examine
+from cli.output import Json, say, say_json, word
+from cli.verbs import NO, YES
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def doctor(
+    stack: Annotated[str, typer.Option(metavar="NAME", help="The deployed stack.")] = "HandshakeAcceptor",
+    profile: Profile = None,
+    region: Region = None,
+    path: Prefix = PREFIX,
+    as_json: Json = False,
+) -> int:
+    """Check a deployed account: region, stack, function, rules, schedule, policy, permissions, queue, last run.
+
+    Reads only. Exit status 0 if all is well, 1 if anything is wrong or cannot be told.
+    """
+    findings = examine(Aws(profile, region), stack, prefix(path))
+    healthy = all(finding.verdict is Verdict.OK for finding in findings)
+    if as_json:
+        say_json({"healthy": healthy, "checks": [finding.as_dict() for finding in findings]})
+    else:
+        for finding in findings:
+            _say(finding)
+    return YES if healthy else NO
+
+
+def _say(finding: Finding) -> None:
+    advice = f" -> {finding.advice}" if finding.advice else ""
+    padding = " " * (len(Verdict.CANNOT_TELL) - len(finding.verdict))
+    typer.echo(f"{word(finding.verdict)}{padding}  ", nl=False)
+    say(f"{finding.check}: {finding.why}{advice}")

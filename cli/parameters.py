@@ -1,0 +1,63 @@
+"""The policy's parameters as people change them: exact texts, names, and what they are together."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handshake_acceptor import retry
+from handshake_acceptor.policy_store import Snapshot, snapshot
+
+MAX_BYTES = 8192
+"""The most that an advanced parameter holds."""
+
+_PART = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_MOST_PARTS = 12  # Parameter Store has 15 levels; the prefix and `policy` take some
+_MAX_NAME = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All parameters below the prefix, by name, as GetParametersByPath gave them."""
+
+    prefix: str
+    raw: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def mode(self) -> str | None:
+        """The mode parameter's text; None if there is none."""
+        return self.text(f"{self.prefix}mode")
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """The policy documents among them."""
+        return {name: raw for name, raw in self.raw.items() if name.startswith(f"{self.prefix}policy/")}
+
+    def text(self, name: str) -> str | None:
+        """A parameter's exact text; None if it is not there."""
+        return self.raw[name]["Value"] if name in self.raw else None
+
+    def with_documents(self, texts: Mapping[str, str]) -> "Parameters":
+        """What would be there after these documents were written."""
+        return Parameters(
+            self.prefix, {**self.raw, **{name: {"Type": "String", "Value": text} for name, text in texts.items()}}
+        )
+
+    def snapshot(self) -> Snapshot:
+        """What the function would make of them."""
+        return snapshot(self.prefix, {name: dict(raw) for name, raw in self.raw.items()})
+
+
+def read(ssm: Any, clock: retry.Clock, prefix: str) -> Parameters:
+    """All parameters below the prefix now. Raises `retry.READ_FAILURES`."""
+    pages = retry.pages(clock, ssm.get_parameters_by_path, Path=prefix.rstrip("/"), Recursive=True, MaxResults=10)
+    return Parameters(prefix, {raw["Name"]: raw for page in pages for raw in page.get("Parameters") or ()})
+
+
+def why_no_name(name: str) -> str:
+    """Why a document cannot have this name in Parameter Store; empty if it can."""
+    parts = name.split("/")
+    if not all(_PART.fullmatch(part) and part.strip(".") for part in parts):
+        return "a document's name has letters, digits, - _ . and, between such names, /"
+    if len(parts) > _MOST_PARTS or len(name) > _MAX_NAME:
+        return "too long for a parameter's name"
+    return ""

@@ -1,0 +1,152 @@
+"""Builds the function's asset: the folder build/package, the same bytes for the same sources, wherever it is built.
+
+`python -m infra.package` builds it and prints its path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+_ROOT: Final = Path(__file__).parents[1]
+_REQUIREMENTS: Final = _ROOT / "lambda" / "requirements.txt"
+_SOURCES: Final = _ROOT / "lambda" / "handshake_acceptor"
+
+_PYTHON: Final = "3.13"
+"""The function's runtime."""
+
+_SERVICES: Final = ("organizations", "ssm")
+"""The services the function calls: botocore carries the models of over 400, nine tenths of its size."""
+
+# pip may take wheels that hold only Python, which run on arm64, x86_64 and a developer's machine alike.
+_ONLY_PURE_PYTHON: Final = (
+    "--only-binary=:all:",
+    "--platform=any",
+    "--implementation=py",
+    "--abi=none",
+    f"--python-version={_PYTHON}",
+)
+# What pip writes about this installation of a wheel, which nothing reads; licences and METADATA stay.
+_PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
+
+_TIME: Final = 946_684_800
+"""2000-01-01: a zip file cannot state a time before 1980."""
+
+_CHECK: Final = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import botocore.session
+for service in sys.argv[2:]:
+    botocore.session.get_session().create_client(service, region_name="us-east-1")
+"""
+
+
+class BuildFailed(Exception):
+    """The asset cannot be built here; the message says why."""
+
+
+def build(folder: Path = _ROOT / "build") -> Path:
+    """Builds the asset in `folder` and gives its path. Leaves one that is up to date alone.
+
+    Processes that build at the same time take turns. Raises `BuildFailed`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    package = folder / "package"
+    with _turn(folder / "package.lock"), TemporaryDirectory(dir=folder) as scratch:
+        new = Path(scratch, "new")
+        shutil.copytree(_dependencies(folder), new)
+        shutil.copytree(_SOURCES, new / _SOURCES.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(_ROOT / "LICENSE", new)
+        _settle(new)
+        if not package.exists():
+            new.rename(package)
+        elif digest(package) != digest(new):
+            # Two renames, so that what stands there is always whole; for a moment in between there is nothing.
+            package.rename(Path(scratch, "old"))
+            new.rename(package)
+    return package
+
+
+def digest(folder: Path) -> str:
+    """A hash over every file's and folder's path, mode, time and bytes."""
+    sha = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        status = path.stat()
+        content = path.read_bytes() if path.is_file() else b""
+        sha.update(f"{path.relative_to(folder)}\0{status.st_mode:o}\0{status.st_mtime_ns}\0{len(content)}\0".encode())
+        sha.update(content)
+    return sha.hexdigest()
+
+
+@contextmanager
+def _turn(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _dependencies(folder: Path) -> Path:
+    """What pip installs, pruned and tried; made again only when the requirements or this file changed."""
+    key = hashlib.sha256(_REQUIREMENTS.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    dependencies = folder / f"dependencies-{key[:16]}"
+    if not dependencies.exists():
+        print("installing the function's dependencies", file=sys.stderr)
+        with TemporaryDirectory(dir=folder) as scratch:
+            new = Path(scratch, "new")
+            _install(new)
+            _prune(new)
+            _try(new)
+            new.rename(dependencies)
+    return dependencies
+
+
+def _install(target: Path) -> None:
+    _run(
+        *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("--require-hashes", "--no-deps", "--no-compile", *_ONLY_PURE_PYTHON),
+        *("--target", str(target), "--requirement", str(_REQUIREMENTS)),
+    )
+
+
+def _prune(folder: Path) -> None:
+    for model in (folder / "botocore" / "data").iterdir():
+        if model.is_dir() and model.name not in _SERVICES:
+            shutil.rmtree(model)
+    for notes in folder.glob("*.dist-info"):
+        for name in _PIP_NOTES:
+            (notes / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+
+
+def _try(folder: Path) -> None:
+    # Isolated, without site-packages: nothing but the folder and the standard library can be imported.
+    _run("-I", "-S", "-B", "-c", _CHECK, str(folder), *_SERVICES)
+
+
+def _run(*arguments: str) -> None:
+    done = subprocess.run((sys.executable, *arguments), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildFailed(f"the function's asset cannot be built: {done.stderr.strip()}")
+
+
+def _settle(folder: Path) -> None:
+    """Gives every file the same time and mode, whoever builds it and when."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_TIME, _TIME))
+
+
+if __name__ == "__main__":
+    try:
+        print(build())
+    except BuildFailed as failed:
+        sys.exit(f"handshake-acceptor: {failed}")

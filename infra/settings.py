@@ -1,0 +1,139 @@
+"""The deploy's settings: read once from the CDK context, valid from there on.
+
+They are the object `handshakeAcceptor` in cdk.json or, with `-c settings=FILE`, that JSON file instead;
+`settings.schema.json` says what each means. Everything wrong with them is said at once, one sentence a mistake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from constructs import Node
+
+from handshake_acceptor.handshake import Action
+from handshake_acceptor.schema import compile_schema, shown, violations
+
+CONTEXT: Final = "handshakeAcceptor"
+FILE: Final = "settings"
+
+HOME_REGIONS: Final = ("us-east-1", "us-gov-west-1", "cn-northwest-1")
+"""Where Organizations' records reach EventBridge, one region a partition; a rule elsewhere would never match.
+
+https://docs.aws.amazon.com/organizations/latest/userguide/region-support.html
+"""
+
+MOST_GRANTS: Final = 60
+"""A role's inline policies hold 10,240 characters together, and a grant's ARN takes up to 130 of them.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+
+_SCHEMA: Final = Path(__file__).with_name("settings.schema.json")
+
+
+class WrongSettings(Exception):
+    """Settings that nothing may be deployed with; `problems` has a sentence for each mistake."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What may be answered, and from whom: one organization, its management account, and actions."""
+
+    organization_id: str
+    management_account_id: str
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one deploy of the acceptor stack is told. In JSON the names are in camel case."""
+
+    region: str
+    origins: tuple[Origin, ...] = ()
+    """The ceiling: the most that the policy can ever allow. None means that nothing can be accepted."""
+    allow_any_origin: bool = False
+    """No ceiling: whoever may edit the policy decides alone. Never together with `origins`."""
+    declinable: tuple[Origin, ...] = ()
+    management_accounts: tuple[str, ...] = ()
+    """The accounts that may put hints on the bus. None means that only the sweep finds invitations."""
+    prefix: str = "/handshake-acceptor/"
+    sweep_minutes: int = 5
+    log_retention_days: int = 365
+    tracing: bool = False
+
+
+def load(node: Node, region: str) -> Settings:
+    """The settings of this run of the CDK app. Raises `WrongSettings`."""
+    for key in node.get_all_context():
+        near = get_close_matches(key, (CONTEXT, FILE), n=1, cutoff=0.8)
+        if near and key not in (CONTEXT, FILE):
+            # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
+            raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
+    file = node.try_get_context(FILE)
+    return parse(node.try_get_context(CONTEXT) if file is None else _read(str(file)), region)
+
+
+def parse(raw: Any, region: str) -> Settings:
+    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
+    if raw is None:
+        raise WrongSettings([f"context {CONTEXT}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
+    mistakes = list(violations(compile_schema(json.loads(_SCHEMA.read_text("utf-8"))), raw)) or list(_together(raw))
+    problems = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
+    if region not in HOME_REGIONS:
+        problems.append(
+            f"region {region}: Organizations sends its events only to its partition's home region; "
+            f"deploy to {' or '.join(HOME_REGIONS)}"
+        )
+    if problems:
+        raise WrongSettings(problems)
+    given = {_snake_case(key): value for key, value in raw.items()}
+    for name in given.keys() & {"origins", "declinable"}:
+        given[name] = tuple(map(_origin, given[name]))
+    if "management_accounts" in given:
+        given["management_accounts"] = tuple(given["management_accounts"])
+    return Settings(region=region, **given)
+
+
+def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with settings that are each right."""
+    if raw.get("allowAnyOrigin") and raw.get("origins"):
+        yield "/allowAnyOrigin", "true would overrule origins, which names some; keep one of the two"
+    grants = sum(len(origin["actions"]) for key in ("origins", "declinable") for origin in raw.get(key, ()))
+    if grants > MOST_GRANTS:
+        yield "/origins", f"{grants} actions with those of declinable; the function's role has room for {MOST_GRANTS}"
+
+
+def _origin(raw: dict[str, Any]) -> Origin:
+    actions = tuple(Action(action) for action in raw["actions"])
+    return Origin(raw["organizationId"], raw["managementAccountId"], actions)
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _read(file: str) -> Any:
+    try:
+        return json.loads(Path(file).read_text("utf-8"), object_pairs_hook=_once)
+    except OSError as error:
+        raise WrongSettings([f"settings file {shown(file)}: cannot be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise WrongSettings([f"settings file {shown(file)}: not JSON: {error}"]) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, each key once: json.loads alone lets the last of two equal keys win, without a word."""
+    keys = [key for key, _ in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise WrongSettings(f"setting {key}: given twice; keep one" for key in twice)
+    return dict(pairs)

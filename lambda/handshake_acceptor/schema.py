@@ -1,0 +1,98 @@
+"""What is wrong with a value by a JSON Schema, each mistake with its place and in words that a person can act on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+import fastjsonschema
+from fastjsonschema import JsonSchemaValuesException
+
+Validator = Callable[[Any], Any]
+
+
+def compile_schema(schema: dict[str, Any]) -> Validator:
+    """A validator that finds every violation of a schema (draft-07), not only the first."""
+    validator: Validator = fastjsonschema.compile(schema, use_default=False, use_formats=False, fast_fail=False)
+    return validator
+
+
+def violations(validator: Validator, content: Any) -> Iterator[tuple[str, str]]:
+    """Every violation as (JSON pointer, message)."""
+    try:
+        validator(content)
+    except JsonSchemaValuesException as failure:
+        for error in failure.errors:
+            # Only keys that the schema knows are descended into, so no key here has a dot or a bracket in it.
+            pointer = "".join(f"/{part}" for part in error.path[1:])
+            yield from _explained(pointer, error.rule, error.value, error.definition)
+
+
+def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> Iterator[tuple[str, str]]:
+    """One violation of the schema in words, with the nearest known word where one is near."""
+    if rule == "required":
+        for key in definition["required"]:
+            if key not in value:
+                why = definition.get("$comment")
+                yield pointer, f"{key} is missing" + (f": {why}" if why else "")
+    elif rule == "additionalProperties":
+        known = list(definition["properties"])
+        for key in value:
+            if key not in known:
+                yield (
+                    f"{pointer}/{escaped(key)}",
+                    f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}",
+                )
+    elif rule in ("enum", "const"):
+        known = definition["enum"] if rule == "enum" else [definition["const"]]
+        yield pointer, f"{shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(shown, known))}"
+    elif rule == "type":
+        wanted = definition["type"] if isinstance(definition["type"], list) else [definition["type"]]
+        yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
+    elif rule == "pattern":
+        yield pointer, f"{shown(value)} is not {definition['title']}"
+    elif rule == "minItems":
+        yield pointer, "an empty list matches nothing; name at least one"
+    elif rule in ("minimum", "maximum"):
+        yield pointer, f"{shown(value)} is not {definition['title']}"
+    else:
+        yield pointer, definition["$comment"]
+
+
+_TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+}
+
+
+def _type(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int | float: "a number"}
+    return next(name for kind, name in names.items() if isinstance(value, kind))
+
+
+def _suggestion(word: Any, known: list[str]) -> str:
+    if not isinstance(word, str):
+        return ""
+    by_lower = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
+
+
+def shown(value: Any) -> str:
+    """A value of the owner's own document, in ASCII and short; never an e-mail address."""
+    text = json.dumps(value)
+    if "@" in text:
+        return f"({_type(value)} with an @ in it, not shown)"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def escaped(key: str) -> str:
+    """A key as one part of a JSON pointer (RFC 6901)."""
+    return shown(key).strip('"').replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.synthesis import LOCAL, Deployed, synthesize
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Deployed:
+    """The stack with the example settings."""
+    return Deployed(synthesize(LOCAL))

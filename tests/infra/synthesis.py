@@ -1,0 +1,91 @@
+"""Synthesizes the stack in process, and reads its template as an operator would see it deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
+
+from aws_cdk import App
+from aws_cdk.assertions import Annotations, Match, Template
+
+from infra.acceptor_stack import AcceptorStack
+from infra.settings import parse
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "222222222222"
+
+LOCAL = json.loads((ROOT / "local" / "settings.json").read_text())
+"""The example settings: two organizations, and their management accounts."""
+
+_SCRATCH = TemporaryDirectory()
+
+
+def synthesize(raw: dict[str, Any], region: str = "us-east-1", package: Path | None = None) -> AcceptorStack:
+    """The stack for settings as JSON gives them. Without a package, with a stand-in: no template depends on pip."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return AcceptorStack(
+        App(context=context, outdir=mkdtemp(dir=_SCRATCH.name)),
+        "HandshakeAcceptor",
+        settings=parse(raw, region),
+        package=package or ROOT / "tests" / "events",
+        account=ACCOUNT,
+    )
+
+
+def warnings(stack: AcceptorStack) -> list[str]:
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return [str(entry.entry.data) for entry in found]
+
+
+class Deployed:
+    """A template with its references resolved: an attribute of a resource reads `Type.Attribute`."""
+
+    def __init__(self, stack: AcceptorStack) -> None:
+        self.template: dict[str, Any] = Template.from_stack(stack).to_json()
+        self._partition = {"us-gov-west-1": "aws-us-gov", "cn-northwest-1": "aws-cn"}.get(stack.region, "aws")
+
+    def all(self, type_: str) -> dict[str, dict[str, Any]]:
+        """Every resource of a type, by logical id, its references resolved."""
+        return {
+            name: self.resolve(resource)
+            for name, resource in self.template["Resources"].items()
+            if resource["Type"] == type_
+        }
+
+    def only(self, type_: str) -> dict[str, Any]:
+        """The properties of the one resource of a type."""
+        (resource,) = self.all(type_).values()
+        return resource["Properties"]
+
+    def role(self, name: str) -> dict[str, Any]:
+        return next(
+            role["Properties"] for role in self.all("AWS::IAM::Role").values() if role["Properties"]["RoleName"] == name
+        )
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """All that a role may do."""
+        (policy,) = self.role(role)["Policies"]
+        return policy["PolicyDocument"]["Statement"]
+
+    def resolve(self, value: Any) -> Any:
+        match value:
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(self.resolve(part) for part in parts)
+            case {"Ref": "AWS::Partition"}:
+                return self._partition
+            case {"Ref": name}:
+                return f"{self._type(name)}.Ref"
+            case {"Fn::GetAtt": [name, "Arn"]} if self._type(name) == "AWS::Events::Rule":
+                return name
+            case {"Fn::GetAtt": [name, attribute]}:
+                return f"{self._type(name)}.{attribute}"
+            case dict():
+                return {key: self.resolve(item) for key, item in value.items()}
+            case list():
+                return [self.resolve(item) for item in value]
+        return value
+
+    def _type(self, name: str) -> str:
+        return self.template["Resources"][name]["Type"]

@@ -1,0 +1,165 @@
+"""What an operator relies on: failures are kept, edits are kept, names are stable."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from cfnlint.api import ManualArgs, lint
+
+from handshake_acceptor.policy import InvalidPolicy
+from handshake_acceptor.policy_documents import Document, Mode, load, load_mode
+from tests.infra.synthesis import ACCOUNT, LOCAL, Deployed, synthesize, warnings
+
+QUEUE = "AWS::SQS::Queue.Arn"
+HOMES = {"us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-northwest-1": "aws-cn"}
+
+
+def test_failures_are_kept_encrypted_for_two_weeks(deployed: Deployed) -> None:
+    assert deployed.only("AWS::SQS::Queue") == {
+        "QueueName": "handshake-acceptor-failures",
+        "SqsManagedSseEnabled": True,
+        "MessageRetentionPeriod": 14 * 24 * 3600,
+    }
+
+
+def test_a_failed_run_is_retried_twice_and_then_kept(deployed: Deployed) -> None:
+    assert deployed.only("AWS::Lambda::EventInvokeConfig") == {
+        "FunctionName": "AWS::Lambda::Function.Ref",
+        "Qualifier": "$LATEST",
+        "MaximumRetryAttempts": 2,
+        "MaximumEventAgeInSeconds": 3600,
+        "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+    }
+
+
+def test_what_a_rule_cannot_deliver_is_retried_and_then_kept(deployed: Deployed) -> None:
+    for rule in deployed.all("AWS::Events::Rule").values():
+        (target,) = rule["Properties"]["Targets"]
+        assert target["Arn"] == "AWS::Lambda::Function.Arn"
+        assert target["DeadLetterConfig"] == {"Arn": QUEUE}
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10}
+
+
+@pytest.mark.parametrize("minutes", [5, 60, 1440])
+def test_a_run_and_a_sweeps_retries_are_over_before_the_next_sweep(minutes: int) -> None:
+    deployed = Deployed(synthesize({"sweepMinutes": minutes}))
+    schedule = deployed.only("AWS::Scheduler::Schedule")
+    number, unit = re.fullmatch(r"rate\((\d+) (minutes|hour|day)\)", schedule["ScheduleExpression"]).groups()
+    period = int(number) * {"minutes": 60, "hour": 3600, "day": 86400}[unit]
+    assert period == minutes * 60
+    assert deployed.only("AWS::Lambda::Function")["Timeout"] < period
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["Target"]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 120, "MaximumRetryAttempts": 2}
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": QUEUE}
+
+
+def test_the_schedule_waits_for_its_group_which_goes_with_the_stack(deployed: Deployed) -> None:
+    (group,) = deployed.all("AWS::Scheduler::ScheduleGroup").items()
+    (schedule,) = deployed.all("AWS::Scheduler::Schedule").values()
+    assert group[0] in schedule["DependsOn"]
+    assert group[1]["DeletionPolicy"] == "Delete"
+
+
+def test_concurrency_is_not_reserved_because_new_accounts_have_none_to_spare(deployed: Deployed) -> None:
+    assert "ReservedConcurrentExecutions" not in deployed.only("AWS::Lambda::Function")
+
+
+def test_the_function_is_told_where_the_policy_is() -> None:
+    function = Deployed(synthesize({"prefix": "/team/joins/"})).only("AWS::Lambda::Function")
+    assert function["Environment"]["Variables"]["POLICY_PATH"] == "/team/joins/"
+
+
+def test_the_function_writes_structured_lines_to_a_log_that_is_kept_as_set() -> None:
+    deployed = Deployed(synthesize({"logRetentionDays": 3653}))
+    assert deployed.only("AWS::Lambda::Function")["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "LogGroup": "AWS::Logs::LogGroup.Ref",
+    }
+    assert deployed.only("AWS::Logs::LogGroup") == {
+        "LogGroupName": "/aws/lambda/handshake-acceptor",
+        "RetentionInDays": 3653,
+    }
+
+
+@pytest.mark.parametrize(("tracing", "expected"), [(True, {"Mode": "Active"}), (False, None)])
+def test_tracing_is_off_unless_set(tracing: bool, expected: dict[str, str] | None) -> None:
+    assert Deployed(synthesize({"tracing": tracing})).only("AWS::Lambda::Function").get("TracingConfig") == expected
+
+
+@pytest.mark.parametrize("type_", ["AWS::SSM::Parameter", "AWS::Logs::LogGroup"])
+def test_what_people_wrote_and_what_was_decided_outlive_the_stack(deployed: Deployed, type_: str) -> None:
+    """But not a first deploy that rolls back: its retry would find them in its way."""
+    for resource in deployed.all(type_).values():
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def parameters(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = Deployed(synthesize(settings)).all("AWS::SSM::Parameter").values()
+    return {each["Properties"]["Name"]: each["Properties"] for each in found}
+
+
+def test_the_seeds_enforce_a_policy_that_allows_nothing() -> None:
+    seeds = parameters(LOCAL)
+    assert seeds.keys() == {"/handshake-acceptor/mode", "/handshake-acceptor/policy/allowlist"}
+    for name, seed in seeds.items():
+        assert (name, seed["Type"], seed["Tier"]) == (name, "String", "Intelligent-Tiering")
+    assert load_mode("mode", seeds["/handshake-acceptor/mode"]["Value"]) is Mode.ENFORCE
+    text = seeds["/handshake-acceptor/policy/allowlist"]["Value"]
+    assert json.loads(text) == {"Version": "2026-01-01", "Statement": []}
+    assert "\n" in text, "people edit it by hand"
+    assert not isinstance(load([Document("allowlist", text)]), InvalidPolicy)
+
+
+def test_no_setting_changes_a_seed_and_so_no_deploy_overwrites_an_edit() -> None:
+    others = {"allowAnyOrigin": True, "declinable": LOCAL["origins"], "sweepMinutes": 60, "tracing": True}
+    assert parameters(LOCAL) == parameters(others)
+
+
+def test_the_outputs_name_what_an_operator_needs(deployed: Deployed) -> None:
+    assert {name: deployed.resolve(output["Value"]) for name, output in deployed.template["Outputs"].items()} == {
+        "FunctionName": "AWS::Lambda::Function.Ref",
+        "PolicyParameterName": "AWS::SSM::Parameter.Ref",
+        "ModeParameterName": "AWS::SSM::Parameter.Ref",
+        "HintBusArn": "AWS::Events::EventBus.Arn",
+        "FailureQueueUrl": "AWS::SQS::Queue.Ref",
+        "LogGroupName": "AWS::Logs::LogGroup.Ref",
+    }
+
+
+@pytest.mark.parametrize(("region", "partition"), HOMES.items())
+def test_every_partition_gets_arns_of_its_own(region: str, partition: str) -> None:
+    deployed = Deployed(synthesize(LOCAL, region))
+    text = json.dumps(deployed.template)
+    assert not re.search(r"arn:aws[a-z-]*:", text), "a partition is written out"
+    assert not [home for home in HOMES if home != region and home in text]
+    accept, *_ = deployed.statements("handshake-acceptor")
+    assert accept["Resource"][1] == (f"arn:{partition}:organizations::111111111111:handshake/o-exampleorgid/invite/*")
+    bus = deployed.only("AWS::Events::EventBus")["Policy"]["Statement"][0]
+    assert bus["Resource"] == f"arn:{partition}:events:{region}:{ACCOUNT}:event-bus/handshake-acceptor"
+    assert bus["Principal"]["AWS"][0] == f"arn:{partition}:iam::111111111111:root"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (LOCAL, []),
+        ({}, ["setting origins is empty", "setting managementAccounts is empty"]),
+        ({"allowAnyOrigin": True, "managementAccounts": ["111111111111"]}, ["setting allowAnyOrigin is true"]),
+    ],
+)
+def test_synthesis_warns_of_what_is_allowed_but_surprises(settings: dict[str, Any], expected: list[str]) -> None:
+    found = warnings(synthesize(settings))
+    assert [text.split(":")[0] for text in found] == expected
+
+
+@pytest.mark.parametrize("settings", [LOCAL, {}, {"allowAnyOrigin": True, "tracing": True}])
+@pytest.mark.parametrize("region", HOMES)
+def test_cfn_lint_finds_nothing(settings: dict[str, Any], region: str) -> None:
+    template = json.dumps(Deployed(synthesize(settings, region)).template)
+    # W3005: CDK says twice that the function comes after its role.
+    found = lint(template, config=ManualArgs(regions=[region], ignore_checks=["W3005"]))
+    assert [f"{each.rule.id} {each.message}" for each in found] == []

@@ -1,0 +1,216 @@
+"""Who may do what: whole documents, because what is not expected is what matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesis import ACCOUNT, LOCAL, Deployed, synthesize
+
+QUEUE = "AWS::SQS::Queue.Arn"
+CEILING = [
+    "arn:aws:organizations::111111111111:handshake/o-exampleorgid/enable_all_features/*",
+    "arn:aws:organizations::111111111111:handshake/o-exampleorgid/invite/*",
+    "arn:aws:organizations::333333333333:handshake/o-sandbox0001/invite/*",
+]
+BEYOND_ORGANIZATIONS: list[dict[str, Any]] = [
+    {
+        "Sid": "Look",
+        "Effect": "Allow",
+        "Action": ["organizations:DescribeOrganization", "organizations:ListHandshakesForAccount"],
+        "Resource": "*",
+    },
+    {
+        "Sid": "ReadPolicy",
+        "Effect": "Allow",
+        "Action": "ssm:GetParametersByPath",
+        "Resource": [
+            f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/handshake-acceptor",
+            f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/handshake-acceptor/*",
+        ],
+    },
+    {
+        "Sid": "JoinAllFeatures",
+        "Effect": "Allow",
+        "Action": "iam:CreateServiceLinkedRole",
+        "Resource": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/organizations.amazonaws.com/*",
+        "Condition": {"StringEquals": {"iam:AWSServiceName": "organizations.amazonaws.com"}},
+    },
+    {"Sid": "ReportFailure", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": QUEUE},
+    {
+        "Sid": "WriteLog",
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": "AWS::Logs::LogGroup.Arn",
+    },
+]
+
+
+def accept(resources: list[str] | str) -> dict[str, Any]:
+    return {
+        "Sid": "Accept",
+        "Effect": "Allow",
+        "Action": ["organizations:AcceptHandshake", "organizations:DescribeHandshake"],
+        "Resource": resources,
+    }
+
+
+def functions_statements(**settings: object) -> list[dict[str, Any]]:
+    return Deployed(synthesize(settings)).statements("handshake-acceptor")
+
+
+def test_the_function_may_do_this_and_no_more(deployed: Deployed) -> None:
+    assert deployed.statements("handshake-acceptor") == [accept(CEILING), *BEYOND_ORGANIZATIONS]
+
+
+def test_without_origins_the_function_can_accept_nothing() -> None:
+    assert functions_statements() == BEYOND_ORGANIZATIONS
+
+
+def test_any_origin_must_be_asked_for() -> None:
+    expected = [accept("arn:aws:organizations::*:handshake/*"), *BEYOND_ORGANIZATIONS]
+    assert functions_statements(allowAnyOrigin=True) == expected
+
+
+def test_declining_has_a_ceiling_of_its_own() -> None:
+    decline = {
+        "Sid": "Decline",
+        "Effect": "Allow",
+        "Action": "organizations:DeclineHandshake",
+        "Resource": "arn:aws:organizations::333333333333:handshake/o-sandbox0001/invite/*",
+    }
+    assert functions_statements(declinable=[LOCAL["origins"][1]]) == [decline, *BEYOND_ORGANIZATIONS]
+
+
+def test_every_action_stands_in_a_handshakes_arn_in_lower_case() -> None:
+    actions = [
+        "INVITE",
+        "ENABLE_ALL_FEATURES",
+        "APPROVE_ALL_FEATURES",
+        "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE",
+        "TRANSFER_RESPONSIBILITY",
+    ]
+    first, *_ = functions_statements(origins=[LOCAL["origins"][0] | {"actions": actions}])
+    origin = "arn:aws:organizations::111111111111:handshake/o-exampleorgid"
+    assert first == accept(sorted(f"{origin}/{action.lower()}/*" for action in actions))
+
+
+def test_tracing_costs_one_statement_more() -> None:
+    trace = {
+        "Sid": "Trace",
+        "Effect": "Allow",
+        "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+        "Resource": "*",
+    }
+    assert functions_statements(tracing=True) == [*BEYOND_ORGANIZATIONS, trace]
+
+
+def test_another_prefix_is_the_only_one_that_can_be_read() -> None:
+    read = next(each for each in functions_statements(prefix="/team/joins/") if each["Sid"] == "ReadPolicy")
+    parameter = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/team/joins"
+    assert read["Resource"] == [parameter, f"{parameter}/*"]
+
+
+def test_only_lambda_can_be_the_function(deployed: Deployed) -> None:
+    assert deployed.role("handshake-acceptor")["AssumeRolePolicyDocument"]["Statement"] == [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    ]
+
+
+def test_the_schedule_may_wake_the_function_and_report_that_it_could_not(deployed: Deployed) -> None:
+    assert deployed.statements("handshake-acceptor-sweep") == [
+        {
+            "Sid": "Invoke",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": "AWS::Lambda::Function.Arn",
+        },
+        {"Sid": "ReportFailure", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": QUEUE},
+    ]
+
+
+def test_only_this_accounts_schedule_group_can_be_the_schedule(deployed: Deployed) -> None:
+    assert deployed.role("handshake-acceptor-sweep")["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Condition": {
+                "StringEquals": {
+                    "aws:SourceAccount": ACCOUNT,
+                    "aws:SourceArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/handshake-acceptor",
+                }
+            },
+        }
+    ]
+    assert deployed.only("AWS::Scheduler::Schedule")["GroupName"] == "handshake-acceptor"
+
+
+def test_nothing_else_grants_anything(deployed: Deployed) -> None:
+    roles = deployed.all("AWS::IAM::Role").values()
+    assert {role["Properties"]["RoleName"] for role in roles} == {"handshake-acceptor", "handshake-acceptor-sweep"}
+    assert not any("ManagedPolicyArns" in role["Properties"] for role in roles)
+    for type_ in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::Lambda::Url"):
+        assert not deployed.all(type_)
+
+
+def test_only_the_stacks_own_rules_may_wake_the_function(deployed: Deployed) -> None:
+    permissions = [each["Properties"] for each in deployed.all("AWS::Lambda::Permission").values()]
+    assert {each["SourceArn"] for each in permissions} == deployed.all("AWS::Events::Rule").keys()
+    assert {(each["Principal"], each["Action"]) for each in permissions} == {
+        ("events.amazonaws.com", "lambda:InvokeFunction")
+    }
+
+
+def test_the_queue_takes_tls_only_and_from_services_only_the_stacks_rules(deployed: Deployed) -> None:
+    insecure, *others = deployed.only("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    assert insecure == {
+        "Effect": "Deny",
+        "Action": "sqs:*",
+        "Principal": {"AWS": "*"},
+        "Resource": QUEUE,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    for each in others:
+        each.pop("Sid")
+    assert others == [
+        {
+            "Effect": "Allow",
+            "Action": "sqs:SendMessage",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Resource": QUEUE,
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+        }
+        for rule in deployed.all("AWS::Events::Rule")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "sid", "source", "detail_type"),
+    [
+        (0, "Hint", "handshake-acceptor.relay", "Handshake Hint"),
+        (1, "ForwardedRecord", "aws.organizations", "AWS API Call via CloudTrail"),
+    ],
+)
+def test_the_bus_admits_two_kinds_of_event_from_the_management_accounts(
+    deployed: Deployed, place: int, sid: str, source: str, detail_type: str
+) -> None:
+    statements = deployed.only("AWS::Events::EventBus")["Policy"]["Statement"]
+    assert len(statements) == 2
+    assert statements[place] == {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": "events:PutEvents",
+        "Principal": {"AWS": ["arn:aws:iam::111111111111:root", "arn:aws:iam::333333333333:root"]},
+        "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/handshake-acceptor",
+        "Condition": {
+            "ForAllValues:StringEquals": {"events:source": source},
+            "Null": {"events:source": "false"},
+            "StringEquals": {"events:detail-type": detail_type},
+        },
+    }
+
+
+def test_without_management_accounts_the_bus_admits_nobody() -> None:
+    assert "Policy" not in Deployed(synthesize({})).only("AWS::Events::EventBus")

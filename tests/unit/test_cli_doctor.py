@@ -1,0 +1,232 @@
+"""`handshakectl doctor`: a healthy account as AWS answers for one, and everything that can be wrong with it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from unittest.mock import patch
+
+import pytest
+from boto3 import Session
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, EndpointConnectionError
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
+QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
+CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run"]
+
+
+@cache
+def session(**names):
+    """One session and one client a service for all tests: making them is what a test with boto3 spends its time on."""
+    made = Session(**names)
+    made.client = cache(made.client)
+    return made
+
+
+def parameters(mode="enforce", text=None):
+    values = {"mode": mode, "policy/allowlist": document(allow()) if text is None else text}
+    return {"Parameters": [{"Name": f"{PREFIX}{n}", "Type": "String", "Value": v} for n, v in values.items()]}
+
+
+def configuration(**changes):
+    return {
+        "FunctionName": "handshake-acceptor",
+        "FunctionArn": FUNCTION,
+        "Role": f"arn:aws:iam::{MEMBER}:role/acceptor",
+        "Runtime": "python3.13",
+        "MemorySize": 256,
+        "Timeout": 240,
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "Environment": {"Variables": {"POLICY_PATH": PREFIX}},
+        **changes,
+    }
+
+
+def schedule(**changes):
+    return {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)", "Target": {"Arn": FUNCTION}, **changes}
+
+
+def log(*messages, minutes=1):
+    time = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
+    return {"events": [{"timestamp": time, "message": message} for message in messages]}
+
+
+def ended(**changes):
+    return json.dumps({"message": "run", "decisions": 0, "failures": [], **changes})
+
+
+def refused(code):
+    return ClientError({"Error": {"Code": code, "Message": "diego@example.com may not"}}, "Something")
+
+
+def simulated(*denied):
+    def answer(request):
+        answered = "implicitDeny" if request["ActionNames"][0] in denied else "allowed"
+        results = [{"EvalResourceName": name, "EvalDecision": answered} for name in request["ResourceArns"]]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+    return answer
+
+
+HEALTHY = {
+    "GetCallerIdentity": {"Arn": f"arn:aws:sts::{MEMBER}:assumed-role/Admin/session"},
+    "DescribeStacks": {
+        "Stacks": [
+            {"StackStatus": "UPDATE_COMPLETE", "Outputs": [{"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE}]}
+        ]
+    },
+    "GetFunctionConfiguration": configuration(),
+    "ListRuleNamesByTarget": {"RuleNames": ["hints"]},
+    "DescribeRule": {"State": "ENABLED"},
+    "GetSchedule": schedule(),
+    "GetParametersByPath": parameters(),
+    "SimulatePrincipalPolicy": simulated(),
+    "GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+    "FilterLogEvents": log("START RequestId: 1", ended()),
+}
+
+
+@pytest.fixture(autouse=True)
+def region(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.aws.boto3.Session", session)
+
+
+def doctor(*options, region="us-east-1", **changes):
+    """What doctor says where AWS answers as for a healthy account, but for these operations."""
+    answers = HEALTHY | changes
+
+    def call(client, operation, request):
+        answer = answers[operation]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+    with patch.object(BaseClient, "_make_api_call", call):
+        return CliRunner().invoke(app, ["doctor", "--region", region, *options])
+
+
+def test_a_healthy_account_is_ok_line_by_line():
+    result = doctor()
+    assert result.exit_code == 0
+    assert [line.split("  ")[0] for line in result.stdout.splitlines()] == ["ok"] * len(CHECKS)
+    answer = json.loads(doctor("--json").stdout)
+    assert answer["healthy"] is True
+    assert [check["check"] for check in answer["checks"]] == CHECKS
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "verdict", "says"),
+    [
+        ({"region": "eu-central-1"}, "region", "wrong", "eu-central-1, where Organizations' events do not appear"),
+        (
+            {"GetCallerIdentity": {"Arn": f"arn:aws-iso:sts::{MEMBER}:assumed-role/Admin/session"}},
+            "region",
+            "cannot tell",
+            "the home region of partition aws-iso is not known",
+        ),
+        ({"DescribeStacks": refused("ValidationError")}, "stack", "wrong", "it is not there"),
+        ({"DescribeStacks": refused("AccessDenied")}, "stack", "cannot tell", "AWS refuses Something: AccessDenied"),
+        (
+            {"DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]}},
+            "stack",
+            "wrong",
+            "HandshakeAcceptor is UPDATE_ROLLBACK_COMPLETE",
+        ),
+        ({"GetFunctionConfiguration": configuration(State="Failed")}, "function", "wrong", "is Failed"),
+        ({"GetFunctionConfiguration": configuration(LastUpdateStatus="Failed")}, "function", "wrong", "update Failed"),
+        (
+            {"GetFunctionConfiguration": configuration(Environment={"Variables": {"POLICY_PATH": "/other/"}})},
+            "function",
+            "wrong",
+            "reads its policy from /other/",
+        ),
+        ({"GetFunctionConfiguration": configuration(Timeout=300)}, "function", "wrong", "is not shorter than a sweep"),
+        ({"GetFunctionConfiguration": refused("ResourceNotFoundException")}, "function", "wrong", "it is not there"),
+        ({"ListRuleNamesByTarget": {"RuleNames": []}}, "rules", "wrong", "no rule on the bus default"),
+        ({"DescribeRule": {"State": "DISABLED"}}, "rules", "wrong", "the rule hints on the bus default is disabled"),
+        ({"ListRuleNamesByTarget": refused("ResourceNotFoundException")}, "rules", "wrong", "it is not there"),
+        ({"GetSchedule": schedule(State="DISABLED")}, "schedule", "wrong", "the sweep is disabled"),
+        ({"GetSchedule": schedule(Target={"Arn": "arn:other"})}, "schedule", "wrong", "does not wake the function"),
+        ({"GetSchedule": refused("ResourceNotFoundException")}, "schedule", "wrong", "it is not there"),
+        ({"GetParametersByPath": parameters(mode="observe")}, "policy", "wrong", "the mode is observe"),
+        ({"GetParametersByPath": parameters(text="{")}, "policy", "wrong", f"invalid: {PREFIX}policy/allowlist: not"),
+        ({"GetParametersByPath": refused("AccessDeniedException")}, "policy", "cannot tell", "AWS refuses"),
+        (
+            {"SimulatePrincipalPolicy": simulated("ssm:GetParametersByPath")},
+            "permissions",
+            "wrong",
+            "the function's role may not ssm:GetParametersByPath",
+        ),
+        (
+            {"SimulatePrincipalPolicy": simulated("organizations:AcceptHandshake")},
+            "permissions",
+            "wrong",
+            f"may not accept: arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/invite/h-0000000000",
+        ),
+        ({"SimulatePrincipalPolicy": refused("AccessDenied")}, "permissions", "cannot tell", "AWS refuses"),
+        (
+            {"GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "3"}}},
+            "queue",
+            "wrong",
+            "handshake-acceptor-failures holds 3 failed events",
+        ),
+        (
+            {"GetQueueAttributes": refused("AWS.SimpleQueueService.NonExistentQueue")},
+            "queue",
+            "wrong",
+            "it is not there",
+        ),
+        ({"FilterLogEvents": log("START", minutes=1)}, "last run", "wrong", "none since"),
+        ({"FilterLogEvents": refused("ResourceNotFoundException")}, "last run", "wrong", "it is not there"),
+        (
+            {"FilterLogEvents": log(ended(failures=["LIST_UNREADABLE ServiceException"]))},
+            "last run",
+            "wrong",
+            "it failed: LIST_UNREADABLE ServiceException",
+        ),
+        (
+            {"FilterLogEvents": EndpointConnectionError(endpoint_url="https://example.com")},
+            "last run",
+            "cannot tell",
+            "Could not connect",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(changes, check, verdict, says):
+    result = doctor("--json", **changes)
+    found = {each["check"]: each for each in json.loads(result.stdout)["checks"]}
+    assert result.exit_code == 1
+    assert list(found) == CHECKS
+    assert (found[check]["verdict"], found[check]["advice"] != "") == (verdict, True)
+    assert says in found[check]["why"]
+    assert "diego" not in result.output
+
+
+def test_a_stack_without_a_failure_queue_is_wrong():
+    result = doctor(DescribeStacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]})
+    assert "the stack HandshakeAcceptor names no failure queue" in result.stdout
+
+
+def test_the_last_run_is_looked_for_within_two_sweeps():
+    seen = []
+
+    def events(request):
+        seen.append(request["startTime"] / 1000)
+        return log(ended())
+
+    doctor(GetSchedule=schedule(ScheduleExpression="rate(1 hour)"), FilterLogEvents=events)
+    assert seen[0] == pytest.approx((datetime.now(UTC) - timedelta(hours=2)).timestamp(), abs=60)
+
+
+def test_one_that_is_not_deployed_gets_a_line_a_check():
+    absent = refused("ResourceNotFoundException")
+    everything = {name: absent for name in HEALTHY if name not in ("GetCallerIdentity", "GetParametersByPath")}
+    result = doctor(**everything, GetParametersByPath={"Parameters": []})
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == len(CHECKS)
