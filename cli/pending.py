@@ -8,11 +8,12 @@ import typer
 from cli.aws import PREFIX, Aws, Prefix, Profile, Region, clock, prefix
 from cli.output import Json, say, say_json, say_table
 from cli.verbs import NO, YES
-from handshake_acceptor.handshake import Account, Handshake, Unusable
+from handshake_acceptor.handshake import Account
+from handshake_acceptor.look import View, is_pending, urgency
 from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.policy import DecisionKind, InvalidPolicy
 from handshake_acceptor.policy_store import PolicyStore
-from handshake_acceptor.reconcile import Plan, View, plan
 from handshake_acceptor.record import Outcome, Record
 from handshake_acceptor.trigger import Trigger, TriggerKind
 
@@ -69,15 +70,9 @@ def _look(organizations: Organizations, store: PolicyStore, account_id: str, par
     """The same view that a run of the function begins with."""
     listed = organizations.list()
     now = datetime.now(UTC)
-    waiting = [each for each in listed if _waits(each, now)]
+    waiting = sorted((each for each in listed if is_pending(each, now)), key=urgency)
     account: Account = organizations.account(account_id, partition)
     return View(tuple(waiting), store.read(), account, len(listed))
-
-
-def _waits(handshake: Handshake | Unusable, now: datetime) -> bool:
-    if isinstance(handshake, Unusable):
-        return not handshake.finished
-    return handshake.state.pending and handshake.expires_at > now
 
 
 def _expected(planned: Plan) -> Outcome:

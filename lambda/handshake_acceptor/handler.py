@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from handshake_acceptor import trigger as triggers
+from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy_store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
@@ -53,15 +54,9 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     telemetry = Telemetry(logger, metrics)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
-    reconcile = Reconcile(
-        Organizations(_ORGANIZATIONS, clock),
-        PolicyStore(_SSM, clock, _PREFIX),
-        clock,
-        account_id,
-        partition,
-        telemetry.decision,
-    )
-    report = reconcile.run(trigger)
+    organizations = Organizations(_ORGANIZATIONS, clock)
+    looker = Looker(organizations, PolicyStore(_SSM, clock, _PREFIX), clock, account_id, partition)
+    report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
     telemetry.run(report, trigger)
     if report.failures:
         raise RunFailed(", ".join(report.failures))

@@ -172,13 +172,17 @@ class _Reading:
         action = self._action()
         state = self._state()
         expires_at = self._expiry()
-        if not identifier or arn is None or action is None or state is None or expires_at is None:
+        if arn is None:
             return self._unusable(identifier, state)
         organization_id, management_account_id = arn["organization"], arn["management_account"]
-        self._agree("Id", identifier, arn["id"])
-        self._agree("Action", action, arn["action"].upper())
-        addressees = self._addressees(organization_id, management_account_id)
-        if self.faults:
+        if identifier:
+            self._agree("Id", identifier, arn["id"])
+        if action:
+            self._agree("Action", action, arn["action"].upper())
+        addressees = self._accounts(organization_id, management_account_id)
+        if action is Action.TRANSFER_RESPONSIBILITY and len(addressees) > 1:
+            addressees -= {management_account_id}  # it is between two management accounts, and may name them both
+        if self.faults or action is None or state is None or expires_at is None:
             return self._unusable(identifier, state)
         return Handshake(
             id=identifier,
@@ -238,11 +242,8 @@ class _Reading:
         if seen != stated:
             self._fault("CONTRADICTION", f"its {part} does not agree with its Arn, which says {stated}", seen)
 
-    def _addressees(self, organization_id: str, management_account_id: str) -> frozenset[str]:
-        """The accounts that parties and resources name besides the origin's own; both must agree with the Arn.
-
-        A responsibility transfer is between two management accounts and may name them both.
-        """
+    def _accounts(self, organization_id: str, management_account_id: str) -> frozenset[str]:
+        """The accounts that parties and resources name; whatever else they name must agree with the Arn."""
         accounts: set[str] = set()
         for part, kind, value in self._named():
             if kind == "ORGANIZATION":
@@ -253,7 +254,7 @@ class _Reading:
                 accounts.add(value)
             elif kind == "ACCOUNT":
                 self._fault("MALFORMED_ACCOUNT", f"its ACCOUNT {part} is not an account id", value)
-        return frozenset(accounts - {management_account_id})
+        return frozenset(accounts)
 
     def _named(self) -> Iterator[tuple[str, object, object]]:
         """Every (part, type, value) among the parties and the resources, which are nested to any depth."""

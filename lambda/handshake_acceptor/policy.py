@@ -204,7 +204,7 @@ def _ineligible(handshake: Handshake, account: Account, now: datetime) -> Iterat
 
 
 def _role_may_not(handshake: Handshake, account: Account) -> Iterator[Reason]:
-    if account.role is Role.UNKNOWN:
+    if Role.UNKNOWN in (account.role, account.organization):
         yield Reason("CURRENT_ORGANIZATION_UNKNOWN", "which organization this account is in could not be found out")
     elif account.role not in MAY_ACCEPT[handshake.action]:
         roles = tuple(sorted(role.value for role in MAY_ACCEPT[handshake.action]))

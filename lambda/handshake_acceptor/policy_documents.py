@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from typing import Any
 from handshake_acceptor.handshake import Action, timestamp
 from handshake_acceptor.policy import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
 from handshake_acceptor.schema import Validator, compile_schema, escaped, shown, violations
+
+
+_SID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Mode(StrEnum):
@@ -53,7 +57,9 @@ def load(documents: Iterable[Document]) -> Policy | InvalidPolicy:
     for sid, found in places.items():
         for name, pointer in found[1:]:
             first = "{}: {}".format(*found[0])
-            errors.append(PolicyError(name, pointer, f"{sid} is a Sid already, at {first}; a Sid must be unique"))
+            errors.append(
+                PolicyError(name, pointer, f"{_named(sid)} is a Sid already, at {first}; a Sid must be unique")
+            )
     if errors:
         return InvalidPolicy(tuple(errors))
     return Policy(statements, version(document.text for document in documents))
@@ -103,9 +109,8 @@ def _read(document: Document) -> tuple[Any, list[PolicyError]]:
         return None, [PolicyError(document.name, "", "nested too deeply")]
     except ValueError as error:
         return None, [PolicyError(document.name, "", f"not JSON: {error}")]
-    mistakes = [*_duplicate_keys(content), *violations(_validator(), content)]
-    if not mistakes:
-        mistakes = list(_beyond_schema(content))
+    shape = list(violations(_validator(), content))
+    mistakes = [*_duplicate_keys(content), *shape, *_beyond_schema(content, {pointer for pointer, _ in shape})]
     return content, [PolicyError(document.name, pointer, message) for pointer, message in mistakes]
 
 
@@ -138,10 +143,18 @@ def _sids(content: Any) -> Iterator[tuple[int, str]]:
             yield index, sid
 
 
-def _beyond_schema(content: Any) -> Iterator[tuple[str, str]]:
-    """What a schema cannot say, of a document that the schema finds valid."""
-    for index, raw in enumerate(content["Statement"]):
+def _named(sid: str) -> str:
+    """A Sid as it is, if it is one; what else somebody wrote there may not be fit to show."""
+    return sid if _SID.fullmatch(sid) else shown(sid)
+
+
+def _beyond_schema(content: Any, misshapen: set[str]) -> Iterator[tuple[str, str]]:
+    """What a schema cannot say, of the statements that it finds nothing wrong with."""
+    statements = content.get("Statement") if isinstance(content, dict) else None
+    for index, raw in enumerate(statements if isinstance(statements, list) else []):
         pointer = f"/Statement/{index}"
+        if any(f"{place}/".startswith(f"{pointer}/") for place in misshapen):
+            continue
         condition = raw.get("Condition", {})
         organizations, actions = _values(condition.get("CurrentOrganization")), _values(raw.get("Action"))
         transfer = Action.TRANSFER_RESPONSIBILITY

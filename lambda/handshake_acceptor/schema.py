@@ -87,7 +87,10 @@ def _suggestion(word: Any, known: list[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value of the owner's own document, in ASCII and short; never an e-mail address."""
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return f"({_type(value)}, nested too deeply to show)"
     if "@" in text:
         return f"({_type(value)} with an @ in it, not shown)"
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -95,4 +98,4 @@ def shown(value: Any) -> str:
 
 def escaped(key: str) -> str:
     """A key as one part of a JSON pointer (RFC 6901)."""
-    return shown(key).strip('"').replace("~", "~0").replace("/", "~1")
+    return shown(key).removeprefix('"').removesuffix('"').replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,157 @@
+"""One look at the world: this account's handshakes, its policy and, only if something is pending, itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from handshake_acceptor import retry
+from handshake_acceptor.errors import Answer, classify
+from handshake_acceptor.handshake import Account, Handshake, Unusable, unusable
+from handshake_acceptor.organizations import Organizations, unknown_account
+from handshake_acceptor.policy import InvalidPolicy, PolicyError
+from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy_store import PolicyStore, Snapshot
+
+NOT_SEEN = "NOT_SEEN"
+"""The reason code of a handshake that AWS does not show us."""
+LIST_UNREADABLE = "LIST_UNREADABLE"
+
+
+class ListUnreadable(Exception):
+    """The account's own handshakes could not be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The world as one look showed it."""
+
+    handshakes: tuple[Handshake | Unusable, ...]
+    """Those that may still be answered, and those that were asked for in whatever state; the most urgent first."""
+    snapshot: Snapshot
+    account: Account
+    listed: int
+
+
+class Looker:
+    """Looks for one account. Reads only; `failures` collects what a minute may cure."""
+
+    def __init__(
+        self, organizations: Organizations, store: PolicyStore, clock: retry.Clock, account_id: str, partition: str
+    ) -> None:
+        self.failures: list[str] = []
+        self._organizations = organizations
+        self._store = store
+        self._clock = clock
+        self._account_id = account_id
+        self._partition = partition
+        self._waits_seen = 0
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody has waited since the last look: nothing may be done on what it showed."""
+        return self._clock.waits != self._waits_seen
+
+    def look(self, wanted: Collection[str] = ()) -> View:
+        """Reads handshakes and policy side by side and, only if something is pending, the account.
+
+        `wanted` are ids to show in whatever state, and to describe where the list does not show them.
+        Raises `ListUnreadable`.
+        """
+        self._waits_seen = self._clock.waits
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            reading = pool.submit(self._read_policy)
+            listed = self.list()
+            snapshot = reading.result()
+        now = self._clock.now()
+        relevant = [handshake for handshake in listed if is_pending(handshake, now) or handshake.id in wanted]
+        unlisted = set(wanted) - {handshake.id for handshake in listed}
+        relevant += [self.describe(handshake_id) for handshake_id in sorted(unlisted)]
+        account = self._account(relevant, snapshot)
+        while self._clock.waits != self._waits_seen:
+            # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
+            self._waits_seen = self._clock.waits
+            snapshot = self._read_policy()
+        return View(tuple(sorted(relevant, key=urgency)), snapshot, account, len(listed))
+
+    def list(self) -> list[Handshake | Unusable]:
+        """All handshakes of the account. Raises `ListUnreadable`."""
+        try:
+            return self._organizations.list()
+        except retry.READ_FAILURES as error:
+            raise ListUnreadable(f"{LIST_UNREADABLE} {error_code(error)}") from error
+
+    def describe(self, handshake_id: str) -> Handshake | Unusable:
+        """A handshake that our list does not show. What AWS does not show either is `Unusable`."""
+        try:
+            return self._organizations.describe(handshake_id)
+        except retry.CALL_FAILURES as error:
+            failure = classify(error)
+            if failure.answer is Answer.RETRY_NOW:
+                self._fail(f"DESCRIBE_HANDSHAKE {failure.code}")
+            text = "this account's list does not show it, and DescribeHandshake is refused"
+            return unusable(handshake_id, NOT_SEEN, text, failure.code, finished=True)
+
+    def sight(self, handshake_id: str) -> Handshake | Unusable:
+        """One handshake as the list shows it, or as it is described."""
+        try:
+            for handshake in self.list():
+                if handshake.id == handshake_id:
+                    return handshake
+        except ListUnreadable:
+            pass  # an organization may take the permission away as soon as it is joined
+        return self.describe(handshake_id)
+
+    def blind(self, wanted: Iterable[str], error: ListUnreadable) -> View:
+        """The view of a run that could not list: only what was hinted at, so that whoever hinted finds an answer."""
+        text = "this account's handshakes could not be listed"
+        hinted = [unusable(each, LIST_UNREADABLE, text, str(error), finished=True) for each in wanted]
+        policy = InvalidPolicy((), unreadable=True)
+        account = unknown_account(self._account_id, self._partition)
+        return View(tuple(hinted), Snapshot(Mode.OBSERVE, policy), account, 0)
+
+    def _read_policy(self) -> Snapshot:
+        try:
+            return self._store.read()
+        except retry.READ_FAILURES as error:
+            self._fail(f"POLICY_UNREADABLE {error_code(error)}")
+            mistake = PolicyError(self._store.prefix, "", f"could not be read: {error_code(error)}")
+            return Snapshot(Mode.OBSERVE, InvalidPolicy((mistake,), unreadable=True))
+
+    def _account(self, handshakes: Iterable[Handshake | Unusable], snapshot: Snapshot) -> Account:
+        unknown = unknown_account(self._account_id, self._partition)
+        now = self._clock.now()
+        undecided = any(isinstance(each, Handshake) and is_pending(each, now) for each in handshakes)
+        if not undecided or isinstance(snapshot.policy, InvalidPolicy):
+            return unknown  # nothing is decided by it
+        try:
+            return self._organizations.account(self._account_id, self._partition)
+        except retry.CALL_FAILURES as error:
+            if classify(error).answer is Answer.RETRY_NOW:
+                self._fail(f"DESCRIBE_ORGANIZATION {error_code(error)}")
+            return unknown
+
+    def _fail(self, failure: str) -> None:
+        if failure not in self.failures:
+            self.failures.append(failure)
+
+
+def error_code(error: BaseException) -> str:
+    """The service's error code, or the name of the exception."""
+    return classify(error).code if isinstance(error, retry.CALL_FAILURES) else type(error).__name__
+
+
+def is_pending(handshake: Handshake | Unusable, now: datetime) -> bool:
+    """Whether it may still be answered."""
+    if isinstance(handshake, Unusable):
+        return not handshake.finished
+    return handshake.state.pending and handshake.expires_at > now
+
+
+def urgency(handshake: Handshake | Unusable) -> tuple[bool, float, str]:
+    """Sorts the one that expires first, first."""
+    if isinstance(handshake, Unusable):
+        return True, 0.0, handshake.id
+    return False, handshake.expires_at.timestamp(), handshake.id

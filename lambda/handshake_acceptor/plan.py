@@ -1,0 +1,79 @@
+"""What becomes of each handshake of a view: decided by policy and mode, all of them together. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from handshake_acceptor.handshake import Action, Handshake, Reason, State, Unusable
+from handshake_acceptor.look import LIST_UNREADABLE, NOT_SEEN, View
+from handshake_acceptor.policy import Decision, DecisionKind, InvalidPolicy, decide
+from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.record import Outcome
+from handshake_acceptor.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided about one handshake and, unless it is to be acted on, what becomes of it."""
+
+    handshake: Handshake | Unusable
+    decision: Decision
+    outcome: Outcome | None
+    reasons: tuple[Reason, ...]
+    mode: Mode
+    attempts: int = 0
+
+    @property
+    def is_invite(self) -> bool:
+        """Whether accepting it would move the account."""
+        return isinstance(self.handshake, Handshake) and self.handshake.action is Action.INVITE
+
+    @property
+    def declines(self) -> bool:
+        """Whether to act on it is to decline it."""
+        return self.decision.kind is DecisionKind.DECLINE
+
+    def ended(self, outcome: Outcome, *reasons: Reason) -> Plan:
+        """The same, with what became of it and why."""
+        return replace(self, outcome=outcome, reasons=self.reasons + reasons)
+
+
+def plan(view: View, trigger: Trigger, now: datetime) -> list[Plan]:
+    """Decides every handshake of a view. Pure. Plans without an outcome are to be acted on, in this order."""
+    plans = [_plan_one(handshake, view, trigger, now) for handshake in view.handshakes]
+    invited_by = {
+        each.handshake.organization_id
+        for each in plans
+        if isinstance(each.handshake, Handshake) and each.is_invite and each.decision.kind is DecisionKind.ACCEPT
+    }
+    if len(invited_by) > 1:
+        # An account can be in one organization only, and accepting a second invitation would move it again.
+        text = "invitations from several organizations are allowed at once: allow one, or cancel the others"
+        reason = Reason("AMBIGUOUS", text, (("seen", tuple(sorted(invited_by))),))
+        plans = [
+            each.ended(Outcome.NEEDS_HUMAN, reason)
+            if each.is_invite and each.decision.kind is DecisionKind.ACCEPT
+            else each
+            for each in plans
+        ]
+    # Joining an organization changes what this account may accept, so invitations come last.
+    return sorted(plans, key=lambda each: each.is_invite)
+
+
+def _plan_one(handshake: Handshake | Unusable, view: View, trigger: Trigger, now: datetime) -> Plan:
+    decision = decide(handshake, view.snapshot.policy, view.account, now)
+    mode = view.snapshot.mode
+    undecided = Plan(handshake, decision, None, decision.reasons, mode)
+    codes = {reason.code for reason in decision.reasons}
+    if decision.kind in (DecisionKind.ACCEPT, DecisionKind.DECLINE):
+        return undecided if mode is Mode.ENFORCE else undecided.ended(Outcome.OBSERVED)
+    if isinstance(handshake, Handshake) and handshake.state is State.ACCEPTED:
+        return undecided.ended(Outcome.ALREADY_ACCEPTED)
+    unreadable = isinstance(view.snapshot.policy, InvalidPolicy) and view.snapshot.policy.unreadable
+    later = (
+        codes & {"CURRENT_ORGANIZATION_UNKNOWN", LIST_UNREADABLE}
+        or (NOT_SEEN in codes and trigger.is_young(now))
+        or (decision.kind is DecisionKind.POLICY_INVALID and unreadable)
+    )
+    return undecided.ended(Outcome.RETRY_LATER if later else Outcome.LEFT_PENDING)
