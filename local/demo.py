@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="deploy, say how to play with it, and wait for Ctrl-C")
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(stderr=False, highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
         with embedded_aws(port=4566 if keep else None) as aws:
@@ -137,13 +137,16 @@ def _follow(
 
 
 def _table(sent: dict[str, Invitation], decided: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="What became of the invitations, and why", title_justify="left", expand=False)
-    for column in ("organization", "it is", "decision", "outcome", "reasons"):
-        table.add_column(column, overflow="fold")
+    table = Table(title="What became of the invitations, and why", title_justify="left", show_lines=True)
+    table.add_column("invitation", no_wrap=True)
+    table.add_column("decision\noutcome", no_wrap=True)
+    table.add_column("reasons")
     for handshake_id, invitation in sent.items():
         record = decided[handshake_id]
         reasons = "\n".join(reason["message"] for reason in record["reasons"])
-        table.add_row(invitation.organization_id, invitation.about, record["decision"], record["outcome"], reasons)
+        table.add_row(
+            f"{invitation.organization_id}\n{invitation.about}", f"{record['decision']}\n{record['outcome']}", reasons
+        )
     return table
 
 
