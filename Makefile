@@ -21,7 +21,7 @@ test: lint $(AWS) $(CDK) ## lint, types, all tests
 	@.venv/bin/pytest -n 2 --dist loadgroup
 
 unit: $(VENV) ## the unit tests alone, in seconds
-	@.venv/bin/pytest -q tests/unit
+	@.venv/bin/pytest -q -n 2 tests/unit
 
 lint: $(VENV)
 	@.venv/bin/ruff check .

@@ -72,9 +72,11 @@ def _origin(handshake: Json, partition: str) -> tuple[str, str] | None:
 
 
 def _for_us(handshake: Json, origin: tuple[str, str], account: dict[str, str], listed: bool) -> bool:
-    """A transfer may name both management accounts; every other ACCOUNT must be this one."""
-    named = [value for kind, value in _parts(handshake) if kind == "ACCOUNT" and value != origin[1]]
-    return all(value == account["id"] for value in named) and (bool(named) or listed)
+    """Every ACCOUNT that is named is this one; only a transfer may name the origin's management account besides."""
+    named = {value for kind, value in _parts(handshake) if kind == "ACCOUNT"}
+    if handshake["Action"] == "TRANSFER_RESPONSIBILITY" and len(named) > 1:
+        named.discard(origin[1])
+    return named == {account["id"]} or (not named and listed)
 
 
 def _parts(handshake: Json) -> Iterator[tuple[str, Any]]:

@@ -286,21 +286,10 @@ def test_an_invitation_of_somebody_else_is_not_ours_because_it_is_listed() -> No
     assert kind(allow(), addressee="999999999999", listed=True) == "INELIGIBLE"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_addressees takes the origin's management account out for every action; the design knows of no such "
-    "exception, and only a transfer names two management accounts: an INVITE whose one ACCOUNT party is the origin's "
-    "own management account is addressed to another account, and still accepted when it is listed",
-)
 def test_an_invitation_of_the_origin_itself_is_not_ours() -> None:
     assert kind(allow(), addressee=MANAGEMENT, listed=True) == "INELIGIBLE"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the same: an APPROVE_ALL_FEATURES goes to the origin's own management account, and when that is this "
-    "account and the handshake was described, not listed, the reason is NOT_LISTED, 'it names no account'",
-)
 def test_an_approval_is_addressed_to_the_management_account_itself() -> None:
     account = Account(MANAGEMENT, "aws", Role.MANAGEMENT, ORGANIZATION)
     statement = allow(Action="APPROVE_ALL_FEATURES")
@@ -357,11 +346,6 @@ def test_where_the_current_organization_is_unknown_nothing_is_done(statement: di
     assert kind(statement, account=UNKNOWN) == "INELIGIBLE"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="decide looks at the role alone; an Account whose role is known and whose organization is UNKNOWN (which "
-    "its docstring allows, and organizations.py never builds) is declined for, and accepts what says ANY",
-)
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.MANAGEMENT])
 def test_an_unknown_organization_of_a_known_role_does_nothing_either(role: Role) -> None:
     action = "INVITE" if role is Role.MEMBER else "TRANSFER_RESPONSIBILITY"

@@ -18,6 +18,7 @@ from handshake_acceptor.handshake import Action
 from handshake_acceptor.policy import Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
 from handshake_acceptor.policy_documents import Document, Mode, load, load_mode, schema, version
 from handshake_acceptor.policy_store import Snapshot, snapshot
+from handshake_acceptor.schema import compile_schema, shown, violations
 from tests.unit.bad_documents import (
     BAD,
     GOOD,
@@ -142,6 +143,49 @@ def test_two_validators_agree_on_the_schema(content: Any) -> None:
     assert Draft7(schema()).is_valid(content) is valid
 
 
+# -- violations of any schema: the settings of a deploy are explained by the same code
+
+
+def explained(definition: dict[str, Any], content: Any) -> list[tuple[str, str]]:
+    whole = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {"x": definition}}
+    return list(violations(compile_schema(whole), {"x": content}))
+
+
+@pytest.mark.parametrize(
+    ("definition", "content", "message"),
+    [
+        ({"type": "integer", "minimum": 1, "title": "one or more"}, 0, "0 is not one or more"),
+        ({"type": "integer", "maximum": 5, "title": "at most five"}, 6, "6 is not at most five"),
+        ({"type": "integer"}, 1.5, "must be a whole number, is a number"),
+        ({"type": "integer"}, True, "must be a whole number, is true or false"),
+        ({"type": "boolean"}, 1, "must be true or false, is a number"),
+        ({"type": ["boolean", "object"]}, [], "must be true or false or an object, is a list"),
+        ({"not": {}, "$comment": "never this key"}, 1, "never this key"),
+        ({"type": "string", "pattern": "^a$", "title": "an a"}, "a\n", r'"a\n" is not an a'),
+        ({"enum": ["aaaa"]}, "aa", '"aa" is not known; did you mean "aaaa"?; use "aaaa"'),
+        ({"enum": ["aaaaa"]}, "aa", '"aa" is not known; use "aaaaa"'),
+        ({"enum": ["abx", "abcx"]}, "abc", '"abc" is not known; did you mean "abcx"?; use "abx" or "abcx"'),
+    ],
+)  # fmt: skip
+def test_a_violation_is_put_into_words(definition: dict[str, Any], content: Any, message: str) -> None:
+    assert explained(definition, content) == [("/x", message)]
+
+
+def test_a_valid_value_has_no_violation_and_is_left_as_it_is() -> None:
+    whole = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "properties": {"x": {"default": 1}, "y": {"type": "string", "format": "date-time"}},
+    }
+    content = {"y": "not a date"}
+    assert list(violations(compile_schema(whole), content)) == []
+    assert content == {"y": "not a date"}
+
+
+def test_every_violation_is_found_not_only_the_first() -> None:
+    found = violations(compile_schema(schema()), {"Version": 1, "Statement": [5], "x": 1})
+    assert sorted(pointer for pointer, _ in found) == ["/Statement/0", "/Version", "/x"]
+
+
 # -- all mistakes at once
 
 
@@ -217,18 +261,57 @@ def test_all_that_a_schema_cannot_say_is_reported_at_once() -> None:
     ]
 
 
+def test_a_mistake_of_shape_does_not_hide_what_a_schema_cannot_say() -> None:
+    late = {"NotBefore": "2027-01-02T00:00:00Z", "NotAfter": "2027-01-01T00:00:00Z"}
+    others = [statement(Sid=f"S{number}") for number in range(10)]
+    text = document(*others, statement(Sid="B", Condition=late), Version=WITHOUT)
+    text = text.replace('"Sid": "S1"', '"Sid": "S1", "Extra": 1')
+    assert mistakes(text) == [
+        ("parameter", "", "Version is missing"),
+        ("parameter", "/Statement/1/Extra", unknown_field()),
+        ("parameter", "/Statement/10/Condition/NotAfter", NO_ORDER),
+    ]
+
+
 @pytest.mark.xfail(
     strict=True,
-    reason="_read looks at times, ANY and transfers only where the schema finds no mistake at all in the document; "
-    "issue 4 item 2 asks for all errors at once",
+    reason="_beyond_schema skips a statement with any mistake of shape: a misspelt key still hides a wrong time in the "
+    "same statement; issue 4 item 2 asks for all errors at once",
 )
-def test_a_misspelt_key_does_not_hide_a_wrong_time() -> None:
+def test_a_misspelt_key_does_not_hide_a_wrong_time_in_the_same_statement() -> None:
     late = {"NotBefore": "2027-01-02T00:00:00Z", "NotAfter": "2027-01-01T00:00:00Z"}
-    text = document(statement(Extra=1), statement(Sid="B", Condition=late))
-    assert mistakes(text) == [
+    assert mistakes(one(Extra=1, Condition=late)) == [
         ("parameter", "/Statement/0/Extra", unknown_field()),
-        ("parameter", "/Statement/1/Condition/NotAfter", NO_ORDER),
+        ("parameter", "/Statement/0/Condition/NotAfter", NO_ORDER),
     ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"Condition": None},
+        {"Condition": []},
+        {"Condition": {"NotBefore": 5}},
+        {"Condition": {"CurrentOrganization": [[]]}},
+        {"Action": 5},
+        {"Action": [{}]},
+        {"Effect": "Allow", "Action": {}},
+    ],
+)
+def test_a_statement_of_any_shape_can_be_judged(raw: Any) -> None:
+    assert all(pointer.startswith("/Statement/0") for _, pointer, _ in mistakes(document(raw)))
+    assert mistakes(json.dumps({"Statement": {"x": raw}}))
+
+
+def test_keys_written_twice_are_found_in_every_branch() -> None:
+    twice = '{"a": 1, "a": 1}'
+    text = f'{{"x": [{twice}, [{twice}], {twice}], "y": {{"p": {twice}, "q": {twice}}}, "z": {twice}}}'
+    found = sorted(pointer for _, pointer, message in mistakes(text) if message == TWICE)
+    assert found == ["/x/0/a", "/x/1/0/a", "/x/2/a", "/y/p/a", "/y/q/a", "/z/a"]
 
 
 def test_respond_on_an_allow_is_wrong_whatever_it_says() -> None:
@@ -259,17 +342,30 @@ def test_nesting_that_can_be_read_is_an_ordinary_mistake(depth: int) -> None:
         assert pointers & {"/Version", "/Statement/0/Effect"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_shown calls json.dumps on a value that json.loads could just read, deeper in the stack: load raises "
-    "RecursionError for about two depths near the recursion limit, where an invalid policy is what the design says",
-)
 def test_no_depth_of_nesting_raises() -> None:
     def load_all() -> list[Policy | InvalidPolicy]:
         return [load_texts(text) for depth in range(960, 1010) for text in nested(depth)]
 
     with ThreadPoolExecutor(1) as thread:  # its stack is as good as empty, whatever runs the tests
         assert all(isinstance(result, InvalidPolicy) for result in thread.submit(load_all).result())
+
+
+def test_a_number_too_long_to_read_is_a_mistake() -> None:
+    ((_, pointer, message),) = mistakes('{"Version": ' + "9" * 5_000 + "}")
+    assert pointer == ""
+    assert message.startswith("not JSON: Exceeds the limit")  # the rest is Python's own advice to programmers
+
+
+def test_a_quotation_mark_at_the_end_of_a_key_is_shown() -> None:
+    assert mistakes(document(**{'Note"': 1})) == [("parameter", r"/Note\"", unknown_top())]
+
+
+@pytest.mark.parametrize("kind", ["a list", "an object"])
+def test_what_is_nested_too_deeply_to_show_is_named_by_its_kind(kind: str) -> None:
+    value: Any = 1
+    for _ in range(50_000):
+        value = [value] if kind == "a list" else {"a": value}
+    assert shown(value) == f"({kind}, nested too deeply to show)"
 
 
 # -- several documents
@@ -300,6 +396,13 @@ def test_a_sid_of_a_bad_document_is_taken_too() -> None:
     taken = "Join is a Sid already, at parameter: /Statement/0/Sid; a Sid must be unique"
     assert ("second", "/Statement/1/Sid", taken) in found
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("sid", ["mary@example.com", "Join\nus", "Jo\u200bin", "x" * 5_000])
+def test_a_sid_that_is_none_is_not_shown_as_it_is_when_it_is_there_twice(sid: str) -> None:
+    for _, _, message in mistakes(document(statement(Sid=sid), statement(Sid=sid))):
+        assert re.fullmatch("[ -~]{1,400}", message)
+        assert sid not in message
 
 
 @pytest.mark.parametrize(

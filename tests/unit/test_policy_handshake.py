@@ -140,6 +140,8 @@ def test_parts_that_are_absent_or_agree_are_no_fault(parts: dict[str, Any]) -> N
         ([{"Type": "ACCOUNT", "Id": OWN}], [{"Type": "ACCOUNT", "Value": "333333333333"}], {OWN, "333333333333"}),
         ([], [{"Type": "X", "Resources": [{"Resources": [{"Type": "ACCOUNT", "Value": OWN}]}]}], {OWN}),
         ([{"Type": "ACCOUNT", "Id": MANAGEMENT}, {"Type": "ACCOUNT", "Id": OWN}], [], {OWN}),
+        ([{"Type": "ACCOUNT", "Id": MANAGEMENT}], [{"Type": "ACCOUNT", "Value": OWN}], {OWN}),
+        ([{"Type": "ACCOUNT", "Id": MANAGEMENT}], [{"Type": "ACCOUNT", "Value": MANAGEMENT}], {MANAGEMENT}),
         ([{"Type": "EMAIL", "Id": "mary@example.com"}], [{"Type": "EMAIL", "Value": "mary@example.com"}], set()),
     ],
 )
@@ -148,6 +150,13 @@ def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(
 ) -> None:
     raw = raw_handshake(Parties=parties, Resources=resources, Action="TRANSFER_RESPONSIBILITY")
     assert parse(raw, listed=False).addressees == addressees
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action is not Action.TRANSFER_RESPONSIBILITY])
+def test_only_a_transfer_may_name_the_origins_account_without_being_addressed_to_it(action: Action) -> None:
+    accounts = [{"Type": "ACCOUNT", "Id": account} for account in (MANAGEMENT, OWN)]
+    assert parse(raw_handshake(Action=action.value, Parties=accounts), listed=True).addressees == {MANAGEMENT, OWN}
+    assert parse(raw_handshake(Action=action.value, Parties=accounts[:1]), listed=True).addressees == {MANAGEMENT}
 
 
 def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
@@ -368,6 +377,14 @@ def test_every_fault_is_reported_not_only_the_first() -> None:
         "CONTRADICTION",
         "MALFORMED_ACCOUNT",
     ]
+
+
+@pytest.mark.parametrize("fault", [{"State": "x"}, {"ExpirationTimestamp": "x"}, {"Id": ""}, {"Action": "x"}])
+def test_an_unreadable_part_does_not_hide_a_contradiction(fault: dict[str, Any]) -> None:
+    raw = raw_handshake(Parties=[{"Type": "ORGANIZATION", "Id": "o-sandbox0001"}]) | fault
+    reasons = parse(raw, listed=True).reasons
+    assert len(reasons) == 2
+    assert reasons[1] == contradiction("ORGANIZATION party", ORGANIZATION, "o-sandbox0001")
 
 
 @pytest.mark.parametrize("missing", ["Id", "Arn", "Action", "State", "ExpirationTimestamp"])

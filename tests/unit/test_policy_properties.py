@@ -154,7 +154,7 @@ def odd(raw: Json) -> Iterator[Json]:
     yield raw | {"Arn": raw["Arn"].replace("arn:aws:", "arn:aws-cn:")}
     for organization in (*ORGANIZATIONS, "exampleorgid", "sandbox0001"):
         yield raw | {"Parties": [{"Id": organization, "Type": "ORGANIZATION"}, raw["Parties"][1]]}
-    for account in (SOMEBODY, OWN):
+    for account in (SOMEBODY, OWN, *MANAGEMENTS):
         yield raw | {"Resources": [*raw["Resources"], {"Type": "ACCOUNT", "Value": account}]}
     mary = {"Id": "mary@example.com", "Type": "EMAIL"}
     for parties in (raw["Parties"][:1], [*raw["Parties"][:1], mary], [mary], []):

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from handshake_acceptor import trigger as triggers
+from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy_store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
@@ -150,14 +151,9 @@ class World:
             random=self.random.random,
         )
         self.client.calls.clear()
-        reconcile = Reconcile(
-            Organizations(self.client, clock),
-            PolicyStore(self.parameters, clock, PREFIX),
-            clock,
-            MEMBER,
-            "aws",
-            self.emitted.append,
-        )
+        organizations = Organizations(self.client, clock)
+        looker = Looker(organizations, PolicyStore(self.parameters, clock, PREFIX), clock, MEMBER, "aws")
+        reconcile = Reconcile(organizations, looker, clock, self.emitted.append)
         return reconcile.run(triggers.parse({"source": "aws.scheduler"} if event is None else event))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:
