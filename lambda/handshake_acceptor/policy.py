@@ -123,7 +123,7 @@ class Policy:
                     self._allows[key].append(statement)
 
     def denies(self, handshake: Handshake) -> list[Statement]:
-        """Every Deny that may match, by Sid."""
+        """Every Deny that may match."""
         found = (
             self._denies.get(("organization", handshake.organization_id), ()),
             self._denies.get(("management account", handshake.management_account_id), ()),
@@ -177,6 +177,7 @@ def decide(
         return Decision(DecisionKind.INELIGIBLE, reasons, version)
 
     denies = [s for s in policy.denies(handshake) if not any(_mismatches(s, handshake, account, now))]
+    denies.sort(key=lambda statement: statement.sid)
     if denies:
         pending = any(statement.respond is Respond.LEAVE_PENDING for statement in denies)
         kind = DecisionKind.DENY if pending else DecisionKind.DECLINE

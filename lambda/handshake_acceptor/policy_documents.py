@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from typing import Any
 from handshake_acceptor.handshake import Action, timestamp
 from handshake_acceptor.policy import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
 from handshake_acceptor.schema import Validator, compile_schema, escaped, shown, violations
-
 
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -98,24 +98,46 @@ class _Object(dict[str, Any]):
 
 def _read(document: Document) -> tuple[Any, list[PolicyError]]:
     """The document's content, and every mistake in it; the content is valid only if there is none."""
-    if not document.text.strip():
+    if not document.text.strip(_WHITE_SPACE):
         return None, [PolicyError(document.name, "", "the document is empty")]
     try:
         content = json.loads(document.text, object_pairs_hook=_Object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        return None, [PolicyError(document.name, "", f"not JSON, at {place}: {error.msg}")]
+        return None, [PolicyError(document.name, "", _not_json(error))]
     except RecursionError:
         return None, [PolicyError(document.name, "", "nested too deeply")]
-    except ValueError as error:
-        return None, [PolicyError(document.name, "", f"not JSON: {error}")]
+    except _RefusedConstant as error:
+        return None, [PolicyError(document.name, "", f"not JSON: it has the constant {error}")]
+    except ValueError:  # json raises it for nothing else
+        return None, [PolicyError(document.name, "", "it has a number of more digits than can be read")]
     shape = list(violations(_validator(), content))
     mistakes = [*_duplicate_keys(content), *shape, *_beyond_schema(content, {pointer for pointer, _ in shape})]
     return content, [PolicyError(document.name, pointer, message) for pointer, message in mistakes]
 
 
+_WHITE_SPACE = " \t\r\n"  # JSON knows no other
+
+
+class _RefusedConstant(ValueError):
+    """`NaN` or `Infinity`, which Python reads though JSON does not have them."""
+
+
 def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+    raise _RefusedConstant(constant)
+
+
+def _not_json(error: json.JSONDecodeError) -> str:
+    """Where and why, for the mistakes that editing by hand leaves behind."""
+    text, at, why = error.doc, error.pos, error.msg
+    before = text[:at].rstrip(_WHITE_SPACE)
+    if text.startswith("\ufeff"):
+        at, why = 0, "it begins with a byte order mark; save it without one"
+    elif at < len(text) and not text[at].isascii():
+        why = f"U+{ord(text[at]):04X} ({unicodedata.name(text[at], 'without a name')}) does not belong here"
+    elif text[at : at + 1] in ("}", "]") and before.endswith(","):
+        at, why = len(before) - 1, "nothing follows this comma; take it out"
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return f"not JSON, at line {line}, column {column}: {why}"
 
 
 def _duplicate_keys(content: Any) -> Iterator[tuple[str, str]]:
@@ -149,29 +171,42 @@ def _named(sid: str) -> str:
 
 
 def _beyond_schema(content: Any, misshapen: set[str]) -> Iterator[tuple[str, str]]:
-    """What a schema cannot say, of the statements that it finds nothing wrong with."""
+    """What a schema cannot say, of the parts that it finds nothing wrong with."""
+
+    def is_whole(place: str) -> bool:
+        return not any(f"{wrong}/".startswith(f"{place}/") for wrong in misshapen)
+
     statements = content.get("Statement") if isinstance(content, dict) else None
     for index, raw in enumerate(statements if isinstance(statements, list) else []):
-        pointer = f"/Statement/{index}"
-        if any(f"{place}/".startswith(f"{pointer}/") for place in misshapen):
+        if not isinstance(raw, dict):
             continue
+        pointer = f"/Statement/{index}"
         condition = raw.get("Condition", {})
-        organizations, actions = _values(condition.get("CurrentOrganization")), _values(raw.get("Action"))
-        transfer = Action.TRANSFER_RESPONSIBILITY
-        if raw["Effect"] == Effect.ALLOW and transfer in actions and not organizations:
-            yield f"{pointer}/Condition", f"CurrentOrganization is missing: an Allow for {transfer} has no default"
-        if ANY in organizations and (actions != {transfer} or len(organizations) > 1):
-            text = f"ANY stands alone, and only in a statement whose one Action is {transfer}"
-            yield f"{pointer}/Condition/CurrentOrganization", text
+        if not isinstance(condition, dict):
+            continue
+        current = f"{pointer}/Condition/CurrentOrganization"
+        if is_whole(f"{pointer}/Action") and is_whole(current):
+            yield from _about_current_organization(raw, condition, pointer, current)
         times = {}
         for key in ("NotBefore", "NotAfter"):
-            if key in condition:
+            if key in condition and is_whole(f"{pointer}/Condition/{key}"):
                 times[key] = timestamp(condition[key].upper())
                 if times[key] is None:
                     yield f"{pointer}/Condition/{key}", f"there is no such time as {shown(condition[key])}"
         start, end = times.get("NotBefore"), times.get("NotAfter")
         if start is not None and end is not None and end < start:
             yield f"{pointer}/Condition/NotAfter", "is before NotBefore, so the statement could never match"
+
+
+def _about_current_organization(
+    raw: Mapping[str, Any], condition: Mapping[str, Any], pointer: str, current: str
+) -> Iterator[tuple[str, str]]:
+    organizations, actions = _values(condition.get("CurrentOrganization")), _values(raw.get("Action"))
+    transfer = Action.TRANSFER_RESPONSIBILITY
+    if raw.get("Effect") == Effect.ALLOW and transfer in actions and not organizations:
+        yield f"{pointer}/Condition", f"CurrentOrganization is missing: an Allow for {transfer} has no default"
+    if ANY in organizations and (actions != {transfer} or len(organizations) > 1):
+        yield current, f"ANY stands alone, and only in a statement whose one Action is {transfer}"
 
 
 def _values(value: Any) -> frozenset[str]:

@@ -34,16 +34,23 @@ class PolicyStore:
         self.prefix = prefix
 
     def read(self) -> Snapshot:
-        """Reads all pages. Raises `retry.CALL_FAILURES` and `retry.RepeatedPage`; a mistake is not an exception."""
+        """Reads all pages. Raises `retry.READ_FAILURES`; a mistake in the policy is not an exception."""
         pages = retry.pages(
             self._clock,
             self._client.get_parameters_by_path,
+            self._check,
             Path=self.prefix.rstrip("/"),
             Recursive=True,
             MaxResults=10,  # the most that AWS gives a page
         )
-        parameters = {raw["Name"]: raw for page in pages for raw in page.get("Parameters") or ()}
-        return snapshot(self.prefix, parameters)
+        return snapshot(self.prefix, {raw["Name"]: raw for page in pages for raw in page["Parameters"]})
+
+    def _check(self, page: dict[str, Any]) -> None:
+        """What is missing from a page, or cannot be read there, could be a Deny: nothing of it may be passed over."""
+        for raw in page["Parameters"]:
+            texts = (raw["Name"], raw["Value"], raw["Type"])
+            if not all(isinstance(text, str) for text in texts) or not raw["Name"].startswith(self.prefix):
+                raise ValueError("not a parameter below the prefix")
 
 
 def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
@@ -55,7 +62,9 @@ def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
         if not name.startswith(prefix):
             continue
         if raw.get("Type") != "String":
-            errors.append(PolicyError(name, "", "the parameter's type must be String"))
+            errors.append(
+                PolicyError(name, "", f"its type is {raw.get('Type')}: delete it and make it again as String")
+            )
         elif name == f"{prefix}mode":
             mode = load_mode(name, raw["Value"])
         elif name.startswith(f"{prefix}policy/"):

@@ -41,16 +41,18 @@ def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> I
         known = list(definition["properties"])
         for key in value:
             if key not in known:
-                yield (
-                    f"{pointer}/{escaped(key)}",
-                    f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}",
-                )
+                hint = definition.get("x-misplaced", {}).get(key)  # an annotation of ours, which validators pass over
+                why = hint or f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}"
+                yield f"{pointer}/{escaped(key)}", why
     elif rule in ("enum", "const"):
         known = definition["enum"] if rule == "enum" else [definition["const"]]
         yield pointer, f"{shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(shown, known))}"
     elif rule == "type":
         wanted = definition["type"] if isinstance(definition["type"], list) else [definition["type"]]
-        yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
+        if "title" in definition and not isinstance(value, dict | list | None):
+            yield pointer, f"{shown(value)} is not {definition['title']}"
+        else:
+            yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
     elif rule == "pattern":
         yield pointer, f"{shown(value)} is not {definition['title']}"
     elif rule == "minItems":
@@ -81,8 +83,8 @@ def _suggestion(word: Any, known: list[str]) -> str:
     if not isinstance(word, str):
         return ""
     by_lower = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7)
+    return f' (did you mean "{by_lower[near[0]]}"?)' if near else ""
 
 
 def shown(value: Any) -> str:

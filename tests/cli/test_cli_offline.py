@@ -62,7 +62,7 @@ def test_a_mistake_is_named_by_file_pointer_and_reason(write):
     result = run("validate", write("good.json", allow()), write("bad.json", allow("Two", Efect="Allow")))
     assert result.exit_code == 1
     (line,) = result.stdout.splitlines()
-    assert line.startswith('bad.json: /Statement/0/Efect: unknown key; did you mean "Effect"?')
+    assert line.startswith('bad.json: /Statement/0/Efect: unknown key (did you mean "Effect"?)')
 
 
 def test_documents_are_checked_together(write):

@@ -20,7 +20,7 @@ ORIGIN = {"organizationId": "o-exampleorgid", "managementAccountId": "1111111111
 ORGANIZATION = "an organization id: o- and 10 to 32 lower-case letters or digits"
 ACCOUNT = "an account id: 12 digits, in quotes"
 PATH = "a path such as /handshake-acceptor/: it begins and ends with a slash, and neither aws nor ssm comes first"
-PERIOD = "a number of minutes from 5 to 1440: a run takes up to 4"
+PERIOD = "a whole number of minutes from 5 to 1440; a run takes up to 4"
 ACTIONS = (
     '"INVITE" or "ENABLE_ALL_FEATURES" or "APPROVE_ALL_FEATURES" or "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE" '
     'or "TRANSFER_RESPONSIBILITY"'
@@ -47,8 +47,11 @@ def origin(**changed: object) -> dict[str, object]:
     [
         ([], "setting /: must be an object, is a list"),
         ("{}", "setting /: must be an object, is a text"),
-        ({"orgins": []}, f'setting /orgins: unknown key; did you mean "origins"?; {KEYS}'),
-        ({"allow_any_origin": True}, f'setting /allow_any_origin: unknown key; did you mean "allowAnyOrigin"?; {KEYS}'),
+        ({"orgins": []}, f'setting /orgins: unknown key (did you mean "origins"?); {KEYS}'),
+        (
+            {"allow_any_origin": True},
+            f'setting /allow_any_origin: unknown key (did you mean "allowAnyOrigin"?); {KEYS}',
+        ),
         ({"zzz": 1}, f"setting /zzz: unknown key; {KEYS}"),
         ({"origins": ORIGIN}, "setting /origins: must be a list, is an object"),
         ({"origins": ["o-exampleorgid"]}, "setting /origins/0: must be an object, is a text"),
@@ -58,7 +61,7 @@ def origin(**changed: object) -> dict[str, object]:
         ),
         (
             origin(organisationId="o-exampleorgid"),
-            'setting /origins/0/organisationId: unknown key; did you mean "organizationId"?; '
+            'setting /origins/0/organisationId: unknown key (did you mean "organizationId"?); '
             "known are organizationId, managementAccountId, actions",
         ),
         (origin(organizationId="o-short"), f'setting /origins/0/organizationId: "o-short" is not {ORGANIZATION}'),
@@ -78,15 +81,15 @@ def origin(**changed: object) -> dict[str, object]:
         ),
         (
             origin(managementAccountId=111111111111),
-            "setting /origins/0/managementAccountId: must be a text, is a number",
+            "setting /origins/0/managementAccountId: 111111111111 is not an account id: 12 digits, in quotes",
         ),
         (
             origin(actions=["INVIT"]),
-            f'setting /origins/0/actions/0: "INVIT" is not known; did you mean "INVITE"?; use {ACTIONS}',
+            f'setting /origins/0/actions/0: "INVIT" is not known (did you mean "INVITE"?); use {ACTIONS}',
         ),
         (
             origin(actions=["invite"]),
-            f'setting /origins/0/actions/0: "invite" is not known; did you mean "INVITE"?; use {ACTIONS}',
+            f'setting /origins/0/actions/0: "invite" is not known (did you mean "INVITE"?); use {ACTIONS}',
         ),
         (origin(actions="INVITE"), "setting /origins/0/actions: must be a list, is a text"),
         (origin(actions=[]), "setting /origins/0/actions: an empty list matches nothing; name at least one"),
@@ -113,8 +116,8 @@ def origin(**changed: object) -> dict[str, object]:
         ({"prefix": "/x/\n"}, f'setting /prefix: "/x/\\n" is not {PATH}'),
         ({"sweepMinutes": 4}, f"setting /sweepMinutes: 4 is not {PERIOD}"),
         ({"sweepMinutes": 1441}, f"setting /sweepMinutes: 1441 is not {PERIOD}"),
-        ({"sweepMinutes": 7.5}, "setting /sweepMinutes: must be a whole number, is a number"),
-        ({"sweepMinutes": True}, "setting /sweepMinutes: must be a whole number, is true or false"),
+        ({"sweepMinutes": 7.5}, f"setting /sweepMinutes: 7.5 is not {PERIOD}"),
+        ({"sweepMinutes": True}, f"setting /sweepMinutes: true is not {PERIOD}"),
         ({"tracing": 1}, "setting /tracing: must be true or false, is a number"),
         ({"origins": None}, "setting /origins: must be a list, is null"),
         (None, "context handshakeAcceptor: missing; cdk.json must have it, or name a file: -c settings=FILE"),
