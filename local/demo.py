@@ -48,7 +48,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.demo", description="An embedded AWS with handshake-acceptor in it.")
     parser.add_argument("--keep", action="store_true", help="deploy, say how to play with it, and wait for Ctrl-C")
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # in the background, SIGINT is ignored unless asked for
+        signal.signal(ending, _interrupt)
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
@@ -170,7 +171,7 @@ def _keep(console: Console, aws: EmbeddedAws) -> None:
         f"""
 It is yours until Ctrl-C. In another terminal, as the invited account {MEMBER}:
 
-  export AWS_ENDPOINT_URL={aws.endpoint} AWS_REGION=us-east-1
+  export AWS_ENDPOINT_URL={aws.endpoint} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
   export AWS_ACCESS_KEY_ID={MEMBER} AWS_SECRET_ACCESS_KEY=test
   .venv/bin/handshakectl pending
   .venv/bin/handshakectl run

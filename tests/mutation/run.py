@@ -36,7 +36,9 @@ def main() -> int:
     """Runs mutmut and says what survived."""
     _lay_out()
     command = HERE / "bin" / "mutmut"
-    subprocess.run([command, "run", "--max-children", "2"], cwd=HERE, check=False)
+    print("this takes some minutes; mutmut's own words are in build/mutation/mutmut.log", file=sys.stderr)
+    with (HERE / "mutmut.log").open("w") as log:
+        subprocess.run([command, "run", "--max-children", "2"], cwd=HERE, check=False, stdout=log, stderr=log)
     subprocess.run([command, "export-cicd-stats"], cwd=HERE, check=True, stdout=subprocess.DEVNULL)
     counts = json.loads((HERE / "mutants" / "mutmut-cicd-stats.json").read_text())
     caught = counts["killed"] + counts["timeout"]

@@ -650,3 +650,30 @@ def test_all_mistakes_of_all_parameters_are_reported_at_once() -> None:
 
 def test_the_statement_that_is_taken_out_is_out() -> None:
     assert WITHOUT not in statement(Sid=WITHOUT).values()
+
+
+# -- mistakes of hand-editing
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\u00a0", "not JSON, at line 1, column 1: U+00A0 (NO-BREAK SPACE) does not belong here"),
+        ("{\n\u0378}", "not JSON, at line 2, column 1: U+0378 (without a name) does not belong here"),
+        ('\n{"a": 1,\n\n}', "not JSON, at line 2, column 8: nothing follows this comma; take it out"),
+        ('\n\n\n{"a":\n "b" 1}', "not JSON, at line 5, column 6: Expecting ',' delimiter"),
+        ('{"a": [1,\u00a0]}', "not JSON, at line 1, column 10: U+00A0 (NO-BREAK SPACE) does not belong here"),
+    ],
+)
+def test_where_it_stops_being_json_is_shown(text: str, message: str) -> None:
+    assert mistakes(text) == [("parameter", "", message)]
+
+
+def test_a_number_too_long_to_read_names_its_document() -> None:
+    assert mistakes("1" * 5000) == [("parameter", "", "it has a number of more digits than can be read")]
+
+
+def test_one_broken_statement_does_not_hide_the_mistakes_of_the_next() -> None:
+    late = {"NotBefore": "2027-01-02T00:00:00Z", "NotAfter": "2027-01-01T00:00:00Z"}
+    found = mistakes(document(5, statement(Condition=[]), statement(Sid="B", Condition=late)))
+    assert ("parameter", "/Statement/2/Condition/NotAfter", NO_ORDER) in found
