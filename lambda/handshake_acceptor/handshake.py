@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 HANDSHAKE_ID = re.compile(r"h-[0-9a-z]{8,32}", re.ASCII)
 ORGANIZATION_ID = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII)
@@ -159,6 +159,9 @@ def unusable(handshake_id: str, code: str, message: str, seen: object, *, finish
     return Unusable(handshake_id, (Reason(code, message, (("seen", showable(seen)),)),), finished)
 
 
+W = TypeVar("W", bound=StrEnum)
+
+
 class _Reading:
     """Collects every fault of one raw handshake before anything is said about it."""
 
@@ -169,8 +172,8 @@ class _Reading:
     def result(self, listed: bool) -> Handshake | Unusable:
         identifier = self._identifier()
         arn = self._arn()
-        action = self._action()
-        state = self._state()
+        action = self._word(Action, "Action")
+        state = self._word(State, "State")
         expires_at = self._expiry()
         if arn is None:
             return self._unusable(identifier, state)
@@ -217,18 +220,11 @@ class _Reading:
             self._fault("MALFORMED_ARN", "its Arn is not the ARN of a handshake", value)
         return match
 
-    def _action(self) -> Action | None:
-        value = self.raw.get("Action")
-        if isinstance(value, str) and value in Action.__members__:
-            return Action(value)
-        self._fault("UNKNOWN_ACTION", "its Action is none that this version knows", value)
-        return None
-
-    def _state(self) -> State | None:
-        value = self.raw.get("State")
-        if isinstance(value, str) and value in State.__members__:
-            return State(value)
-        self._fault("UNKNOWN_STATE", "its State is none that this version knows", value)
+    def _word(self, words: type[W], field: str) -> W | None:
+        value = self.raw.get(field)
+        if isinstance(value, str) and value in words.__members__:
+            return words(value)
+        self._fault(f"UNKNOWN_{field.upper()}", f"its {field} is none that this version knows", value)
         return None
 
     def _expiry(self) -> datetime | None:
