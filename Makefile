@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
+CHECKS := .venv-checks/.ready
 CDK    := node_modules/.package-lock.json
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test unit lint synth package bench lock clean
+.PHONY: help demo aws test unit lint synth package sbom audit faults fuzz mutation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +18,7 @@ demo: $(VENV) $(AWS) $(CDK) ## watch one invitation accepted and two left alone,
 aws: $(VENV) $(AWS) $(CDK) ## the same environment, left running until Ctrl-C
 	@.venv/bin/python -m local.demo --keep
 
-test: lint $(AWS) $(CDK) ## lint, types, all tests
+test: lint $(AWS) $(CHECKS) $(CDK) ## lint, types, all tests
 	@.venv/bin/pytest -n 2 --dist loadgroup
 
 unit: $(VENV) ## the unit tests alone, in seconds
@@ -34,17 +35,35 @@ synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
 package: $(VENV) ## the function's asset as a folder; its path is the last line
 	@.venv/bin/python -m infra.package
 
+sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
+	@.venv/bin/python -m infra.sbom
+
+audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
+	@for f in lambda/requirements requirements-dev requirements-checks local/requirements; do \
+	  .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
+	@npm audit
+
+faults: $(VENV) $(AWS) $(CDK) ## 10,000 runs with random faults in virtual time, and 200 through the deployed function (minutes)
+	@PYTHONPATH=lambda .venv/bin/python -m tests.faults.fault_world --runs 10000
+	@E2E_FAULT_RUNS=150 .venv/bin/pytest -q -s tests/e2e/test_faults.py
+
+fuzz: $(VENV) ## 100,000 hostile events and answers (minutes)
+	@FUZZ_CASES=100000 .venv/bin/pytest -q tests/faults/test_fuzz.py
+
+mutation: $(VENV) ## change the policy's code one place at a time: the tests must notice (minutes)
+	@.venv/bin/python tests/mutation/run.py
+
 bench: $(VENV) ## everything under bench/: one JSON line a figure
 	@.venv/bin/python -m bench
 
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
-	@for f in lambda/requirements requirements requirements-dev local/requirements; do \
+	@for f in lambda/requirements requirements requirements-dev requirements-checks local/requirements; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 
 clean: ## forget everything that was built or installed
-	rm -rf .venv .venv-aws node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checks node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV): requirements-dev.txt pyproject.toml
 	@echo "setting up .venv (once, about a minute)" >&2
@@ -57,6 +76,12 @@ $(AWS): local/requirements.txt
 	@echo "setting up .venv-aws, the embedded AWS" >&2
 	@test -x .venv-aws/bin/python || $(PYTHON) -m venv .venv-aws
 	@.venv-aws/bin/pip -q --disable-pip-version-check install --require-hashes -r local/requirements.txt
+	@touch $@
+
+$(CHECKS): requirements-checks.txt
+	@echo "setting up .venv-checks, for checkov and pip-audit" >&2
+	@test -x .venv-checks/bin/python || $(PYTHON) -m venv .venv-checks
+	@.venv-checks/bin/pip -q --disable-pip-version-check install --require-hashes -r requirements-checks.txt
 	@touch $@
 
 $(CDK): package-lock.json

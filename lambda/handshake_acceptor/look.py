@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handshake_acceptor import retry
 from handshake_acceptor.errors import Answer, classify
@@ -18,6 +18,10 @@ from handshake_acceptor.policy_store import PolicyStore, Snapshot
 NOT_SEEN = "NOT_SEEN"
 """The reason code of a handshake that AWS does not show us."""
 LIST_UNREADABLE = "LIST_UNREADABLE"
+
+FRESH = timedelta(seconds=10)
+"""How long after it was read the account's organization is a ground to act. Organizations itself takes longer to show
+a change everywhere; the policy is held to more, and is read again after every wait."""
 
 
 class ListUnreadable(Exception):
@@ -47,12 +51,20 @@ class Looker:
         self._clock = clock
         self._account_id = account_id
         self._partition = partition
-        self._waits_seen = 0
+        self._waits_seen = -1
+        self._account_seen = clock.now()
 
     @property
     def is_stale(self) -> bool:
-        """Whether somebody has waited since the last look: nothing may be done on what it showed."""
-        return self._clock.waits != self._waits_seen
+        """Whether what was decided on the last look is no ground to act any more.
+
+        Somebody acted, or waited since the policy was read, or the account was looked at too long ago.
+        """
+        return self._clock.waits != self._waits_seen or self._clock.now() - self._account_seen > FRESH
+
+    def expire(self) -> None:
+        """Somebody acted: what was decided before that is to be decided again."""
+        self._waits_seen = -1
 
     def look(self, wanted: Collection[str] = ()) -> View:
         """Reads handshakes and policy side by side and, only if something is pending, the account.
@@ -70,7 +82,8 @@ class Looker:
         unlisted = set(wanted) - {handshake.id for handshake in listed}
         relevant += [self.describe(handshake_id) for handshake_id in sorted(unlisted)]
         account = self._account(relevant, snapshot)
-        while self._clock.waits != self._waits_seen:
+        self._account_seen = self._clock.now()
+        while self._clock.waits != self._waits_seen and self._clock.has_time():
             # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
             self._waits_seen = self._clock.waits
             snapshot = self._read_policy()
@@ -103,6 +116,13 @@ class Looker:
         except ListUnreadable:
             pass  # an organization may take the permission away as soon as it is joined
         return self.describe(handshake_id)
+
+    def organization(self) -> str:
+        """The id of the organization that this account is in now; "UNKNOWN" if it could not be found out."""
+        try:
+            return self._organizations.account(self._account_id, self._partition).organization
+        except retry.CALL_FAILURES:
+            return unknown_account(self._account_id, self._partition).organization
 
     def blind(self, wanted: Iterable[str], error: ListUnreadable) -> View:
         """The view of a run that could not list: only what was hinted at, so that whoever hinted finds an answer."""

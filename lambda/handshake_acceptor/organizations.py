@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -40,10 +41,13 @@ class Organizations:
     def list(self) -> list[Handshake | Unusable]:
         """All handshakes that this account received, pending and finished (those stay for 30 days).
 
-        Raises `retry.CALL_FAILURES` and `retry.RepeatedPage`.
+        One that two pages show is given once, as the later page shows it.
+        Raises `retry.READ_FAILURES`.
         """
         pages = retry.pages(self._clock, self._client.list_handshakes_for_account)
-        return [parse(raw, listed=True) for page in pages for raw in page.get("Handshakes") or ()]
+        shown = [parse(raw, listed=True) for page in pages for raw in page.get("Handshakes") or ()]
+        nameless = [each for each in shown if not each.id]
+        return [*{each.id: each for each in shown if each.id}.values(), *nameless]
 
     def describe(self, handshake_id: str) -> Handshake | Unusable:
         """One handshake by id. Raises `retry.CALL_FAILURES`; a standalone account may be refused."""
@@ -53,7 +57,7 @@ class Organizations:
     def account(self, account_id: str, partition: str) -> Account:
         """The account as it is now. Raises `retry.CALL_FAILURES`, which never means that it is standalone."""
         try:
-            answer = retry.call(self._clock, self._client.describe_organization)
+            answer = retry.call(self._clock, self._client.describe_organization) or {}
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "AWSOrganizationsNotInUseException":
                 return Account(account_id, partition, Role.STANDALONE, NONE)
@@ -69,11 +73,11 @@ class Organizations:
 
     def accept(self, handshake_id: str) -> Handshake | Unusable:
         """Accepts, once. The answer may come before the handshake reads `ACCEPTED`. Raises `retry.CALL_FAILURES`."""
-        return _answered(handshake_id, self._client.accept_handshake(HandshakeId=handshake_id))
+        return _answered(handshake_id, retry.once(lambda: self._client.accept_handshake(HandshakeId=handshake_id)))
 
     def decline(self, handshake_id: str) -> Handshake | Unusable:
         """Declines, once, which cannot be undone. Raises `retry.CALL_FAILURES`."""
-        return _answered(handshake_id, self._client.decline_handshake(HandshakeId=handshake_id))
+        return _answered(handshake_id, retry.once(lambda: self._client.decline_handshake(HandshakeId=handshake_id)))
 
 
 def unknown_account(account_id: str, partition: str) -> Account:
@@ -81,9 +85,9 @@ def unknown_account(account_id: str, partition: str) -> Account:
     return Account(account_id, partition, Role.UNKNOWN, "UNKNOWN")
 
 
-def _answered(handshake_id: str, answer: dict[str, Any]) -> Handshake | Unusable:
+def _answered(handshake_id: str, answer: dict[str, Any] | None) -> Handshake | Unusable:
     """The handshake in an answer, which must be the one that was asked for."""
-    handshake = parse(answer.get("Handshake"), listed=False)
-    if isinstance(handshake, Handshake) and handshake.id != handshake_id:
+    handshake = parse((answer or {}).get("Handshake"), listed=False)
+    if handshake.id not in ("", handshake_id):
         return unusable(handshake_id, "OTHER_HANDSHAKE", "the answer is about another handshake", handshake.id)
-    return handshake
+    return handshake if isinstance(handshake, Handshake) else replace(handshake, id=handshake_id)

@@ -57,8 +57,8 @@ def plan(view: View, trigger: Trigger, now: datetime) -> list[Plan]:
             else each
             for each in plans
         ]
-    # Joining an organization changes what this account may accept, so invitations come last.
-    return sorted(plans, key=lambda each: each.is_invite)
+    # What needs no call is told at once. Joining changes what this account may accept, so invitations come last.
+    return sorted(plans, key=lambda each: (each.outcome is None, each.is_invite))
 
 
 def _plan_one(handshake: Handshake | Unusable, view: View, trigger: Trigger, now: datetime) -> Plan:

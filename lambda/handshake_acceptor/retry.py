@@ -28,12 +28,18 @@ class RepeatedPage(Exception):
     """A list gave the same `NextToken` twice, so that it would never end."""
 
 
-READ_FAILURES = (*CALL_FAILURES, RepeatedPage)
+class EndlessList(Exception):
+    """A list has more pages than any that AWS keeps."""
+
+
+READ_FAILURES = (*CALL_FAILURES, RepeatedPage, EndlessList)
 """Everything that reading a list raises."""
 
-MARGIN = 20.0
-"""Seconds kept back: one attempt can take 3 s to connect and 15 s to read, and the records must be written."""
+MARGIN = 40.0
+"""Seconds kept back: an attempt can take 3 s to connect and 15 s to read, a look is two of them, one after the other,
+and the records must be written."""
 
+_MOST_PAGES = 2_000  # of ten parameters: twice what a region can hold
 _BASE = 0.5  # seconds; the first backoff is between 0 and this
 _CAP = 20.0  # seconds; no backoff is longer
 
@@ -76,9 +82,23 @@ def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenaci
     )
 
 
+def once(function: Callable[[], T]) -> T:
+    """Calls once. Raises one of `CALL_FAILURES`, and nothing else.
+
+    botocore's parser raises whatever it stumbles on where an answer is not shaped as its model says (a number for an
+    object, a text for a time), and so do those who read on in the answer.
+    """
+    try:
+        return function()
+    except CALL_FAILURES:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ResponseParserError(f"the answer cannot be read: {type(error).__name__}") from error
+
+
 def call(clock: Clock, function: Callable[[], T]) -> T:
     """Calls what is safe to repeat, until it answers. Raises one of `CALL_FAILURES` when it does not in time."""
-    return retrying(clock, is_retry_now)(function)
+    return retrying(clock, is_retry_now)(partial(once, function))
 
 
 def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
@@ -92,22 +112,36 @@ def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
     )(look)
 
 
-def pages(clock: Clock, function: Callable[..., dict[str, Any]], **arguments: Any) -> Iterator[dict[str, Any]]:
+def pages(
+    clock: Clock,
+    function: Callable[..., dict[str, Any]],
+    check: Callable[[dict[str, Any]], object] = bool,
+    **arguments: Any,
+) -> Iterator[dict[str, Any]]:
     """All pages of a list. Pages can be empty and still carry a `NextToken`; the last one has none.
 
-    Each page is retried by itself. Raises one of `CALL_FAILURES`, or `RepeatedPage`.
+    Each page is retried by itself, and so is one that `check` cannot read. Raises one of `READ_FAILURES`.
     """
+
+    def read() -> tuple[dict[str, Any], str]:
+        page = function(**arguments)
+        check(page)
+        token = page.get("NextToken") or ""
+        if not isinstance(token, str):
+            raise TypeError("a NextToken is not a text")
+        return page, token
+
     seen: set[str] = set()
-    while True:
-        page = call(clock, partial(function, **arguments))
+    for _ in range(_MOST_PAGES):
+        page, token = call(clock, read)
         yield page
-        token = page.get("NextToken")
         if not token:
             return
         if token in seen:
             raise RepeatedPage("a list gives the same page again")
         seen.add(token)
         arguments["NextToken"] = token
+    raise EndlessList("a list does not end")
 
 
 def is_retry_now(error: BaseException) -> bool:

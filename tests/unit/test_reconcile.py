@@ -351,7 +351,7 @@ def test_an_accept_that_never_reads_accepted_is_unconfirmed_and_settled_by_the_n
     report = world.run()
     assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
     assert report.failures == ("ACCEPT_UNCONFIRMED",)
-    world.now += timedelta(seconds=200)
+    world.now += timedelta(seconds=240)
     assert summary(world.run(world.hint(wanted))) == [(wanted, "INELIGIBLE", "ALREADY_ACCEPTED")]
     assert world.service.accept_effects(wanted) == 1
 

@@ -1,0 +1,467 @@
+"""Never wrong, never lost: the reconcile under faults, edits, other runs and kills, in virtual time.
+
+`FAULT_RUNS` says how many random scenarios, `KILLED_WORLDS` in how many worlds to kill at every point.
+`python -m tests.faults.fault_world` runs many scenarios and prints the matrix.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from handshake_acceptor import retry
+from handshake_acceptor.look import Looker
+from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.record import Outcome
+from handshake_acceptor.retry import Clock
+from local.handshake_service import Effect, Fault
+from tests.unit import fault_world
+from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
+from tests.unit.world import (
+    MEMBER,
+    ORGANIZATION,
+    OTHER_MANAGEMENT,
+    OTHER_ORGANIZATION,
+    PREFIX,
+    START,
+    World,
+    allow,
+    client_error,
+    codes,
+    deny,
+    document,
+    summary,
+)
+
+RUNS = int(os.environ.get("FAULT_RUNS", "240"))
+KILLED_WORLDS = int(os.environ.get("KILLED_WORLDS", "6"))
+FIRST_SEED = int(os.environ.get("FAULT_SEED", "20260101"))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def refused_once_accepted(world: World, *operations: str) -> None:
+    """A service control policy of the organization that was just joined."""
+
+    def before(operation: str) -> None:
+        if world.accepts() and operation in operations:
+            raise client_error("AccessDeniedException", operation, message="... in a service control policy")
+
+    world.client.before = before
+
+
+# At random, from recorded seeds
+
+
+def test_nothing_is_wrong_and_nothing_is_lost_whatever_fails() -> None:
+    rows, failures = matrix(range(FIRST_SEED, FIRST_SEED + RUNS))
+    assert failures == []
+    assert sum(row.runs for row in rows.values()) == RUNS
+
+
+def test_every_operation_is_met_by_every_fault() -> None:
+    injected = set()
+    for pair in PAIRS:
+        for seed in itertools.count():
+            world = random_world(seed)
+            world.faults = [fault_world.Fault(*pair)]
+            if pair[0] == "DescribeHandshake":
+                world.run(world.hint("h-nosuchhandshake"))
+            else:
+                world.run()
+            if world.injected:
+                settle(world)
+                injected |= set(world.injected)
+                break
+            assert seed < 50, pair
+    assert injected == set(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("broken", "name", "value"),
+    [
+        (Looker, "is_stale", property(lambda looker: False)),
+        (Reconcile, "_await", lambda self, planned, *_: planned.ended(Outcome.LEFT_PENDING)),
+        (Reconcile, "_refused", lambda self, planned, *_: planned.ended(Outcome.ACCEPTED)),
+        (PolicyStore, "_check", lambda self, page: page.setdefault("Parameters", [])),
+    ],
+    ids=["never looks again", "never waits for an accept", "takes refusals for success", "believes any page"],
+)
+def test_the_judge_notices_a_broken_reconcile(
+    broken: type, name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A judge that finds nothing here would prove nothing above."""
+    monkeypatch.setattr(broken, name, value)
+    assert any(matrix(range(start, start + 50))[1] for start in range(0, 1000, 50))
+
+
+# Killed at any point
+
+
+def test_a_run_that_is_killed_anywhere_is_finished_by_the_next() -> None:
+    points = sum(map(killed_everywhere, range(FIRST_SEED, FIRST_SEED + KILLED_WORLDS)))
+    assert points >= 200
+
+
+def killed_everywhere(seed: int) -> int:
+    """Kills the run of a world at its first step, its second, … until it ends by itself; how many points there were.
+
+    A step is the moment before a call, the one after its effect and before its answer, and a wait.
+    """
+    for kill_at in itertools.count(1):
+        world = random_world(seed)
+        if seed % 2:
+            world.faults = [fault_world.Fault(*PAIRS[seed % len(PAIRS)], share=0.5, times=3)]
+        world.kill_at = kill_at
+        try:
+            world.run()
+        except Killed:
+            settle(world)
+        else:
+            return kill_at - 1
+    raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize("lands_after", [0, 30, 400])
+@pytest.mark.parametrize("accepted", [False, True], ids=["before the accept", "after the accept"])
+def test_the_asynchronous_retry_finishes_what_was_killed_at_the_accept(lands_after: int, accepted: bool) -> None:
+    world = FaultWorld(1)
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=lands_after))
+    event = world.hint(wanted)
+    # Policy, list and organization take two steps each.
+    world.kill_at = 8 if accepted else 7
+    with pytest.raises(Killed):
+        world.run(event)
+    assert world.service.accept_effects(wanted) == int(accepted)
+    world.kill_at = -1
+    world.now += timedelta(seconds=60)
+    [record] = world.run(event).records
+    assert record.outcome in (
+        Outcome.ACCEPTED,
+        Outcome.ALREADY_ACCEPTED,
+        Outcome.RETRY_LATER,
+        Outcome.ACCEPT_UNCONFIRMED,
+    )
+    settle(world)
+    assert world.state(wanted) == "ACCEPTED"
+
+
+# An accept whose effect may still come
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda world: world.policy(deny(), name="brake"),
+        lambda world: world.mode("observe"),
+        lambda world: world.parameters.values.clear(),
+        lambda world: world.parameters.values.update({f"{PREFIX}policy/half": "{"}),
+        lambda world: (
+            world.invite(OTHER_MANAGEMENT) and world.policy(allow(), allow("B", OTHER_ORGANIZATION, OTHER_MANAGEMENT))
+        ),
+    ],
+    ids=["deny", "brake", "everything deleted", "half written", "a second invitation"],
+)
+@pytest.mark.parametrize(("lands_after", "outcome"), [(30, "ACCEPTED"), (1000, "ACCEPT_UNCONFIRMED")])
+def test_a_lost_accept_is_never_told_as_left_alone(
+    world: World, edit: Callable[[World], None], lands_after: int, outcome: str
+) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=lands_after))
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+
+    def once() -> None:
+        world.on_sleep = lambda: None
+        edit(world)
+
+    world.on_sleep = once
+    report = world.run()
+    assert (wanted, "ACCEPT", outcome) in summary(report)
+    assert world.accepts() == 1
+    assert ("ACCEPT_UNCONFIRMED" in report.failures) == (outcome == "ACCEPT_UNCONFIRMED")
+
+
+def test_a_lost_accept_whose_handshake_expires_meanwhile_is_not_told_as_left_alone(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=600))
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+    world.now = world.service.handshake(wanted).expires_at - timedelta(seconds=0.1)
+    assert [row[2] for row in summary(world.run())] == ["ACCEPT_UNCONFIRMED"]
+
+
+def test_a_lost_decline_is_settled_by_the_next_run(world: World) -> None:
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    world.policy(deny(Action="INVITE", Origin=origin, Respond="Decline"))
+    unwanted = world.invite(OTHER_MANAGEMENT)
+    faults: list[Exception] = [ReadTimeoutError(endpoint_url="x")]
+
+    def before(operation: str) -> None:
+        if operation == "DeclineHandshake" and faults:
+            raise faults.pop()
+
+    world.client.before = before
+    world.on_sleep = lambda: world.policy(deny())
+    assert [row[2] for row in summary(world.run())] == ["RETRY_LATER"]
+    assert summary(world.run()) == [(unwanted, "DENY", "LEFT_PENDING")]
+
+
+# Losing permissions right after joining
+
+
+def test_the_organization_that_was_joined_proves_an_answered_accept(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=20))
+    refused_once_accepted(world, "ListHandshakesForAccount", "DescribeHandshake")
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert report.failures == ()
+    assert timedelta(seconds=20) <= world.now - world.service.handshake(wanted).requested_at < timedelta(seconds=60)
+
+
+def test_an_answered_accept_that_nothing_shows_is_unconfirmed(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=20))
+    refused_once_accepted(world, "ListHandshakesForAccount", "DescribeHandshake", "DescribeOrganization")
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    assert report.failures == ("ACCEPT_UNCONFIRMED",)
+
+
+def test_the_answer_itself_is_proof(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    refused_once_accepted(world, "ListHandshakesForAccount", "DescribeHandshake", "DescribeOrganization")
+    report = world.run()
+    assert (summary(report), report.failures) == ([(wanted, "ACCEPT", "ACCEPTED")], ())
+
+
+# Nothing is acted on what was seen before a wait, or before another act
+
+
+def test_the_second_of_two_is_decided_on_what_the_first_ones_backoff_changed(world: World) -> None:
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    world.policy(allow(), deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    world.invite(OTHER_MANAGEMENT)
+    world.invite()
+    world.service.inject(Fault(operation="DeclineHandshake", code="TooManyRequestsException"))
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException"))
+    world.on_sleep = lambda: world.policy(deny("Brake"), name="brake")
+    assert [row[1:] for row in summary(world.run())] == [("DENY", "LEFT_PENDING")] * 2
+
+
+def test_a_window_that_ends_while_another_is_answered_slowly_is_over(world: World) -> None:
+    world.service.add_organization(
+        "o-billingonly", "555555555555", members=[MEMBER], feature_set="CONSOLIDATED_BILLING"
+    )
+    world.service.call("EnableAllFeatures", "555555555555", {})
+    ends = (world.now + timedelta(seconds=5)).isoformat().replace("+00:00", "Z")
+    until = {"CurrentOrganization": "o-billingonly", "NotAfter": ends}
+    enable = allow("Enable", "o-billingonly", "555555555555", "ENABLE_ALL_FEATURES")
+    world.policy(enable, allow(Condition=until))
+    wanted = world.invite()
+
+    def before(operation: str) -> None:
+        world.now += timedelta(seconds=10 if operation == "AcceptHandshake" else 0)
+
+    world.client.before = before
+    assert [row[1:] for row in summary(world.run())] == [("ACCEPT", "ACCEPTED"), ("NO_MATCH", "LEFT_PENDING")]
+    assert world.state(wanted) == "OPEN"
+
+
+def test_a_move_while_the_policy_is_read_again_stops_the_accept(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="DescribeOrganization", code="TooManyRequestsException"))
+    waits = 0
+
+    def while_waiting() -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 1:
+            world.parameters.faults = [client_error("ThrottlingException") for _ in range(9)]
+        elif waits == 2:
+            world.join(OTHER_MANAGEMENT)
+
+    world.on_sleep = while_waiting
+    assert (wanted, "NO_MATCH", "LEFT_PENDING") in summary(world.run())
+    assert world.service.organization_of(MEMBER).id == OTHER_ORGANIZATION
+
+
+def test_nothing_is_sent_when_the_time_is_up(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.timeout = 39.0
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert report.failures == ("DEADLINE",)
+    assert world.accepts() == 0
+
+
+# Answers that cannot be believed
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"Parameters": None},
+        {"Parameters": [{}]},
+        {"Parameters": [{"Name": f"{PREFIX}policy/deny", "Type": "String"}]},
+        {"Parameters": [{"Name": f"{PREFIX}policy/deny", "Type": "String", "Value": 5}]},
+        {"Parameters": [{"Name": 7, "Type": "String", "Value": "{}"}]},
+        {"Parameters": [{"Name": "x", "Type": "String", "Value": document(deny())}]},
+        {"Parameters": [], "NextToken": {"a": 1}},
+        {"Parameters": [], "NextToken": 5},
+    ],
+)
+def test_a_page_of_parameters_that_may_hide_a_deny_is_unreadable(world: World, page: dict[str, Any]) -> None:
+    world.policy(allow())
+    world.invite()
+    world.parameters.get_parameters_by_path = lambda **_: page  # type: ignore[method-assign]
+    report = world.run()
+    assert [row[1:] for row in summary(report)] == [("POLICY_INVALID", "RETRY_LATER")]
+    assert report.failures == ("POLICY_UNREADABLE ResponseParserError",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"[]",
+        b"7",
+        b"<html>",
+        b"\xff\xfe",
+        b'{"Handshakes": 5}',
+        b'{"Handshakes": ["x"]}',
+        b'{"Handshakes": [[]]}',
+        b'{"Handshakes": [{"ExpirationTimestamp": "soon"}]}',
+        b'{"Handshakes": [{"ExpirationTimestamp": 1e30}]}',
+        b'{"Handshakes": [{"Resources": ' + b"[" * 5000 + b"]" * 5000 + b"}]}",
+        b'{"NextToken": ["a"]}',
+    ],
+)
+def test_an_answer_that_is_not_the_models_fails_nothing_but_the_look(world: World, body: bytes) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    honest, bodies = world.client.__getattr__("list_handshakes_for_account"), [body]
+
+    def listing(**request: Any) -> dict[str, Any]:
+        return parsed("ListHandshakesForAccount", bodies.pop()) if bodies else honest(**request)
+
+    world.client.list_handshakes_for_account = listing
+    report = world.run()
+    assert report.failures == ()
+    world.run()
+    assert world.state(wanted) == "ACCEPTED"
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {}, {"Handshake": None}, {"Handshake": {}}, {"Handshake": {"Id": "h-someoneelses1"}}]
+)
+@pytest.mark.parametrize("operation", ["accept_handshake", "decline_handshake", "describe_handshake"])
+def test_an_answer_about_nothing_or_something_else_is_looked_up(world: World, operation: str, answer: Any) -> None:
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    world.policy(allow(), deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    world.invite()
+    world.invite(OTHER_MANAGEMENT)
+    honest = world.client.__getattr__(operation)
+    setattr(world.client, operation, lambda **request: honest(**request) and answer)
+    foreign = world.invite(target="999999999999")
+    report = world.run(world.hint(foreign))
+    assert sorted(row[2] for row in summary(report) if row[0] != foreign) == ["ACCEPTED", "DECLINED"]
+    assert [row[1] for row in summary(report) if row[0] == foreign] == ["INELIGIBLE"]
+
+
+def test_a_decline_that_was_answered_with_another_handshake_had_no_effect(world: World) -> None:
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    world.policy(deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    unwanted = world.invite(OTHER_MANAGEMENT)
+    world.client.decline_handshake = lambda **_: {"Handshake": {"Id": "h-someoneelses1"}}
+    assert summary(world.run()) == [(unwanted, "DECLINE", "RETRY_LATER")]
+
+
+@pytest.mark.parametrize("tokens", ["the same", "fresh"])
+@pytest.mark.parametrize("key", ["Handshakes", "Parameters"])
+def test_a_list_without_an_end_ends(world: World, key: str, tokens: str) -> None:
+    world.policy(allow())
+    world.invite()
+    numbers = itertools.count()
+
+    def page(**_: Any) -> dict[str, Any]:
+        return {key: [], "NextToken": "same" if tokens == "the same" else str(next(numbers))}
+
+    if key == "Handshakes":
+        world.client.list_handshakes_for_account = page
+    else:
+        world.parameters.get_parameters_by_path = page  # type: ignore[method-assign]
+    [failure] = world.run().failures
+    assert failure.endswith("RepeatedPage" if tokens == "the same" else "EndlessList")
+    assert world.accepts() == 0
+
+
+def test_a_long_list_is_read_to_its_end_by_those_who_may_not_wait() -> None:
+    pages = iter([{"NextToken": "1"}, {"NextToken": "2"}, {}])
+    clock = Clock(now=lambda: START, remaining=lambda: 0.0, sleep=lambda _: None, random=lambda: 0.5)
+    assert len(list(retry.pages(clock, lambda **_: next(pages)))) == 3
+
+
+def test_a_second_look_does_not_hide_what_the_first_could_not_read(world: World) -> None:
+    """One is left because the policy could not be read again; the next one's own look can read it."""
+    origin = {"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT}
+    enable = allow("Enable", "o-billingonly", "555555555555", "ENABLE_ALL_FEATURES")
+    condition = {"CurrentOrganization": "o-billingonly"}
+    world.service.add_organization(
+        "o-billingonly", "555555555555", members=[MEMBER], feature_set="CONSOLIDATED_BILLING"
+    )
+    world.service.call("EnableAllFeatures", "555555555555", {})
+    world.policy(enable, allow(Condition=condition), deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="TooManyRequestsException"))
+    world.on_sleep = lambda: world.parameters.faults.append(client_error("AccessDeniedException"))
+    report = world.run()
+    assert [row[2] for row in summary(report)] == ["RETRY_LATER", "ACCEPTED"]
+    assert report.failures == ("POLICY_UNREADABLE AccessDeniedException",)
+
+
+def test_a_handshake_that_two_pages_show_is_one(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    honest, first = world.client.__getattr__("list_handshakes_for_account"), [True]
+
+    def listing(**request: Any) -> dict[str, Any]:
+        request.pop("NextToken", None)
+        return honest(**request) | ({"NextToken": "again"} if first and first.pop() else {})
+
+    world.client.list_handshakes_for_account = listing
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_an_invitation_that_waits_for_another_does_not_claim_that_one_was_accepted(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
+    reason = "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED"
+    world.service.inject(
+        Fault(operation="AcceptHandshake", code="HandshakeConstraintViolationException", reason=reason)
+    )
+    report = world.run()
+    assert [row[2] for row in summary(report)] == ["RETRY_LATER", "RETRY_LATER"]
+    [second] = [r for r in report.records if "ONE_INVITE_A_RUN" in {reason.code for reason in r.reasons}]
+    assert "accepted" not in second.reasons[-1].message
+    assert "ONE_INVITE_A_RUN" in codes(report)
