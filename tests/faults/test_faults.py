@@ -22,7 +22,7 @@ from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Outcome
 from handshake_acceptor.retry import Clock
 from local.handshake_service import Effect, Fault
-from tests.unit import fault_world
+from tests.faults import fault_world
 from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
 from tests.unit.world import (
     MEMBER,
