@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.acceptor_role import AcceptorRole
+from infra.exemptions import exempt
 from infra.names import NAME
 from infra.settings import Settings
 
@@ -65,4 +66,25 @@ class AcceptorFunction(Construct):
             # A dozen sweeps have looked at the same by then.
             max_event_age=Duration.hours(1),
             on_failure=destinations.SqsDestination(failures),
+        )
+        exempt(
+            self.log_group,
+            {
+                "CKV_AWS_158": "CloudWatch Logs encrypts it with a key of its own. Decisions hold no personal data;"
+                " a customer key costs a dollar a month an account.",
+            },
+        )
+        exempt(
+            self.function,
+            {
+                "AwsSolutions-L1": "The asset is made for one version of Python and tried with it; AWS supports this"
+                " one until 2029, and it moves on when the project does, not when CDK learns of another.",
+                "CKV_AWS_115": "A new account's limit is often 10, all of which must stay unreserved: the deploy would"
+                " fail there. Runs that overlap are safe.",
+                "CKV_AWS_116": "Its on-failure destination is a queue, which is told why the run failed; a dead-letter"
+                " queue is not.",
+                "CKV_AWS_117": "It calls two public AWS APIs, and nothing calls it but Lambda. A VPC would hold"
+                " nothing to protect, and need endpoints or a NAT gateway in every account.",
+                "CKV_AWS_173": "The variables are names, no secrets; Lambda encrypts them with a key of its own.",
+            },
         )

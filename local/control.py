@@ -57,6 +57,10 @@ class Door:
         """Send a handshake of any action, whatever AWS would say; answers its id."""
         return self.service.add_handshake(action, organization_id, target)
 
+    def forge(self, handshake_id: str, changes: Mapping[str, Any]) -> None:
+        """Give a handshake other fields of `Handshake`, which may then contradict each other."""
+        self.service.forge(handshake_id, **changes)
+
     def choose_ids(self, ids: Iterable[str]) -> None:
         """Name the next organizations and handshakes."""
         self.service.choose_ids(*ids)

@@ -149,6 +149,10 @@ class HandshakeService:
         party = Party(PartyType.EMAIL if "@" in target else PartyType.ACCOUNT, target)
         return self._send(Action(action), self._organizations[organization_id], party).id
 
+    def forge(self, handshake_id: str, **changes: Any) -> None:
+        """Show and treat a handshake as AWS never would: its parts may contradict each other."""
+        self._handshakes[handshake_id] = replace(self._handshakes[handshake_id], **changes)
+
     def choose_ids(self, *ids: str) -> None:
         """The next organizations and handshakes get these ids."""
         self._chosen_ids.extend(ids)

@@ -1,0 +1,139 @@
+"""The templates as cdk-nag and checkov see them: no finding but those exempted, and no exemption without a finding.
+
+cfn-lint runs in test_operation.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, CfnResource, Validations
+from aws_cdk.assertions import Template
+from cdk_nag import AwsSolutionsChecks
+from constructs import Construct
+
+from infra import package, sbom
+from infra.acceptor_stack import AcceptorStack
+from tests.infra.synthesis import LOCAL, ROOT, synthesize
+
+CHECKOV = ROOT / ".venv-checks" / "bin" / "checkov"
+SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "example": (LOCAL, "us-east-1"),
+    "nothing": ({}, "us-gov-west-1"),
+    "everything": (
+        {
+            "allowAnyOrigin": True,
+            "declinable": LOCAL["origins"],
+            "tracing": True,
+            "alarmEmail": "x@example.com",
+            "dashboard": True,
+        },
+        "cn-northwest-1",
+    ),
+}
+
+Finding = tuple[str, str]
+"""A check's id, and the path of the resource that it finds fault with."""
+
+
+@pytest.fixture
+def exempted(monkeypatch: pytest.MonkeyPatch) -> dict[Finding, str]:
+    """What the code exempts and why; while this is in use, the checks are not told."""
+    reasons: dict[Finding, str] = {}
+
+    def note(resource: Construct, given: Mapping[str, str]) -> None:
+        reasons.update({(check, f"{resource.node.path}/Resource"): reason for check, reason in given.items()})
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("infra.") and hasattr(module, "exempt"):
+            monkeypatch.setattr(module, "exempt", note)
+    return reasons
+
+
+def nag(stack: AcceptorStack) -> set[Finding]:
+    app = stack.node.root
+    assert isinstance(app, App)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as failed:  # as which an error in Node arrives here
+        assert str(failed).startswith("ValidationFailed"), failed  # noqa: PT017 - the report says what of
+    report = json.loads(Path(app.outdir, "validation-report.json").read_text())
+    return {
+        (violation["ruleName"], construct["constructPath"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    }
+
+
+def checkov(stacks: Iterable[AcceptorStack], folder: Path) -> tuple[set[Finding], dict[Finding, str]]:
+    """What checkov finds in templates, and what they told it to skip and why. It has no network to ask."""
+    assert CHECKOV.exists(), "checkov has an environment of its own: make .venv-checks/.ready"
+    paths: dict[str, str] = {}
+    for number, stack in enumerate(stacks):
+        (folder / f"{number}.template.json").write_text(json.dumps(Template.from_stack(stack).to_json()))
+        resources = [each for each in stack.node.find_all() if CfnResource.is_cfn_resource(each)]
+        paths |= {stack.resolve(each.logical_id): each.node.path for each in resources}  # type: ignore[attr-defined]
+    nowhere = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [str(CHECKOV), "--directory", str(folder), "--framework", "cloudformation", "--skip-download", "--output=json"],
+        env=os.environ | {"http_proxy": nowhere, "https_proxy": nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = json.loads(done.stdout)["results"]
+    assert results["passed_checks"], done.stderr
+    assert not results["parsing_errors"]
+
+    def finding(check: dict[str, Any]) -> Finding:
+        return check["check_id"], paths[check["resource"].partition(".")[2]]
+
+    skipped = {finding(check): check["check_result"]["suppress_comment"] for check in results["skipped_checks"]}
+    return {finding(check) for check in results["failed_checks"]}, skipped
+
+
+def by_tool(reasons: Mapping[Finding, str], tool: str) -> dict[Finding, str]:
+    return {finding: reason for finding, reason in reasons.items() if finding[0].startswith(tool)}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_cdk_nag_finds_nothing_but_what_is_exempted(name: str) -> None:
+    assert nag(synthesize(*SETTINGS[name])) == set()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_exemption_from_cdk_nag_is_needed(name: str, exempted: dict[Finding, str]) -> None:
+    found = nag(synthesize(*SETTINGS[name]))
+    assert found == by_tool(exempted, "AwsSolutions-").keys()
+    assert all(exempted.values()), "each has a reason"
+
+
+def test_checkov_finds_nothing_but_what_is_exempted(tmp_path: Path) -> None:
+    found, skipped = checkov((synthesize(*each) for each in SETTINGS.values()), tmp_path)
+    assert found == set()
+    assert all(skipped.values()), "each has a reason"
+
+
+def test_every_exemption_from_checkov_is_needed(tmp_path: Path, exempted: dict[Finding, str]) -> None:
+    found, skipped = checkov((synthesize(*each) for each in SETTINGS.values()), tmp_path)
+    assert found == by_tool(exempted, "CKV_").keys()
+    assert skipped == {}
+
+
+def test_the_bill_of_materials_names_everything_that_the_package_carries() -> None:
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "lambda" / "requirements.txt").read_text(), re.MULTILINE))
+    bill = json.loads(sbom.document(package.build()))
+    components = bill["components"]
+    assert {each["purl"] for each in components} == {f"pkg:pypi/{name}@{version}" for name, version in pinned.items()}
+    assert all(each["licenses"] for each in components)
+    assert bill["metadata"]["component"]["name"] == "handshake-acceptor"
