@@ -81,6 +81,8 @@ _LATER_REASONS = frozenset(
         "HANDSHAKE_RATE_LIMIT_EXCEEDED",
         "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES",
         "WAIT_PERIOD_ACTIVE",
+        "ACCOUNT_CREATION_NOT_COMPLETE",
+        "ACTIVE_RESPONSIBILITY_TRANSFER_PROCESS",
     }
 )
 
@@ -103,6 +105,10 @@ _ADVICE_BY_CODE: Mapping[str, str] = {
     "MasterCannotLeaveOrganizationException": (
         "This is the management account of an organization: it cannot join another before its own is deleted."
     ),
+    "ConstraintViolationException": (
+        "A rule or a quota of AWS Organizations forbids it: the reason names which, and "
+        "https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html explains it."
+    ),
     "InvalidInputException": "AWS does not take the request: report it, with this record.",
 }
 _ADVICE_BY_REASON: Mapping[str, str] = {
@@ -119,6 +125,13 @@ _ADVICE_BY_REASON: Mapping[str, str] = {
     "LEGACY_PERMISSIONS_STILL_IN_USE": "Migrate the account's legacy billing permissions first.",
     "PAST_DUE_INVOICE": "Pay the account's invoice that is past due, then wait for the next sweep.",
     "TARGET_ACCOUNT_VALIDATION_FAILURE": "AWS could not validate the account: ask AWS Support.",
+    # Of ConstraintViolationException: what keeps a member from leaving the organization that it is in.
+    "ACCOUNT_CANNOT_LEAVE_ORGANIZATION": "The account may not leave its organization: ask that one's administrator.",
+    "ACCOUNT_CANNOT_LEAVE_WITHOUT_EULA": "Sign in as the account's root user and accept the AWS Customer Agreement.",
+    "ACCOUNT_CANNOT_LEAVE_WITHOUT_PHONE_VERIFICATION": "Sign in as the account's root user and verify its phone number.",
+    "MEMBER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED": "Give the account a payment method, then wait for the next sweep.",
+    "MASTER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED": "The inviting management account needs a valid payment method.",
+    "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG": "Deregister the account as delegated administrator first.",
 }
 _UNKNOWN = "This version does not know this error: look it up, and accept by hand if that is right."
 

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from handshake_acceptor.errors import Answer, classify
+from handshake_acceptor.errors import _ADVICE_BY_REASON, _LATER_REASONS, Answer, classify
 from tests.unit.world import client_error
 
 MODEL = botocore.session.get_session().get_service_model("organizations")
@@ -32,6 +32,8 @@ LATER = {
     "HANDSHAKE_RATE_LIMIT_EXCEEDED",
     "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES",
     "WAIT_PERIOD_ACTIVE",
+    "ACCOUNT_CREATION_NOT_COMPLETE",
+    "ACTIVE_RESPONSIBILITY_TRANSFER_PROCESS",
 }
 OPERATIONS = (
     "AcceptHandshake",
@@ -48,12 +50,21 @@ def test_every_modelled_error_has_a_known_meaning() -> None:
     assert {code: classify(client_error(code)).answer for code in modelled} == EXPECTED
 
 
-def test_every_modelled_handshake_constraint_has_advice_or_is_retried_later() -> None:
-    reasons = MODEL.shape_for("HandshakeConstraintViolationExceptionReason").enum
-    for reason in reasons:
-        failure = classify(client_error("HandshakeConstraintViolationException", reason=reason))
+@pytest.mark.parametrize("code", ["HandshakeConstraintViolationException", "ConstraintViolationException"])
+def test_every_modelled_constraint_has_advice_or_is_retried_later(code: str) -> None:
+    for reason in MODEL.shape_for(f"{code}Reason").enum:
+        failure = classify(client_error(code, reason=reason))
         assert failure.answer is (Answer.RETRY_LATER if reason in LATER else Answer.NEEDS_HUMAN)
         assert "does not know" not in failure.advice, reason
+
+
+def test_every_reason_that_is_spelled_out_is_one_of_the_model() -> None:
+    modelled = {
+        reason
+        for code in ("HandshakeConstraintViolationException", "ConstraintViolationException")
+        for reason in MODEL.shape_for(f"{code}Reason").enum
+    }
+    assert set(_ADVICE_BY_REASON) | _LATER_REASONS <= modelled
 
 
 @pytest.mark.parametrize("code", ["TooManyRequestsException", "ConcurrentModificationException", "ThrottlingException"])
