@@ -8,9 +8,12 @@ from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from infra.acceptor_function import AcceptorFunction
+from infra.alarms import Alarms
+from infra.dashboard import Dashboard
 from infra.failure_queue import FailureQueue
 from infra.hint_bus import HintBus
 from infra.policy_parameters import PolicyParameters
+from infra.queries import SavedQueries
 from infra.settings import Settings
 from infra.sweep import Sweep
 from infra.wake_up_rules import WakeUpRules
@@ -35,6 +38,18 @@ class AcceptorStack(Stack):
         bus = HintBus(self, "HintBus", management_accounts=settings.management_accounts)
         WakeUpRules(self, "WakeUp", function=acceptor.function, bus=bus, failures=failures, prefix=settings.prefix)
         Sweep(self, "Sweep", function=acceptor.function, failures=failures, minutes=settings.sweep_minutes)
+        watch = Alarms(self, "Alarms", settings=settings, function=acceptor.function, failures=failures)
+        SavedQueries(self, "Queries", log_group=acceptor.log_group)
+        if settings.dashboard:
+            Dashboard(
+                self,
+                "Dashboard",
+                settings=settings,
+                function=acceptor.function,
+                failures=failures,
+                log_group=acceptor.log_group,
+                alarms=watch.alarms,
+            )
 
         for name, value, description in (
             ("FunctionName", acceptor.function.function_name, "Invoke it with {} to reconcile now"),
@@ -42,6 +57,7 @@ class AcceptorStack(Stack):
             ("ModeParameterName", parameters.mode.parameter_name, "The brake: set it to observe"),
             ("HintBusArn", bus.event_bus_arn, "Where management accounts send hints"),
             ("FailureQueueUrl", failures.queue_url, "What failed for good; empty when all is well"),
+            ("AlarmTopicArn", watch.topic.topic_arn, "Where alarms go: subscribe to it, or set alarmEmail"),
             ("LogGroupName", acceptor.log_group.log_group_name, "Every decision, one line each"),
         ):
             CfnOutput(self, name, value=value, description=description)

@@ -69,6 +69,14 @@ class Settings:
     sweep_minutes: int = 5
     log_retention_days: int = 365
     tracing: bool = False
+    alarm_email: str = ""
+    """Who is told of an alarm; nobody is, until that person confirms. Empty: whoever subscribes to the topic."""
+    dashboard: bool = True
+    runbook: str = "docs/runbook.md"
+    expiry_hours: int = 48
+    failed_tries: int = 3
+    silent_sweeps: int = 3
+    clear_sweeps: int = 3
 
 
 def load(node: Node, region: str) -> Settings:

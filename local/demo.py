@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from handshake_relay import hint
+from local import observed
 from local.aws import EmbeddedAws, embedded_aws, wait_for
+from local.emulator import ROOT
 
 MEMBER = "222222222222"
 HERE = Path(__file__).parent
+PICTURE = ROOT / "build" / "dashboard.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def _deploy(console: Console, aws: EmbeddedAws) -> None:
 
 
 def _play(console: Console, aws: EmbeddedAws) -> dict[str, Any]:
+    began = datetime.now(UTC)
     recorded = json.loads((HERE / "recorded" / "invite-account.json").read_text())
     announced = hint.from_record(recorded)
     if announced is None:
@@ -109,6 +114,9 @@ def _play(console: Console, aws: EmbeddedAws) -> dict[str, Any]:
     _follow(console, aws, sent, decided)
 
     console.print(_table(sent, decided))
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(observed.dashboard(aws, MEMBER, began))
+    console.print(f"[bold]6.[/] the dashboard, drawn from its metrics and its log: {PICTURE.relative_to(ROOT)}")
     return _judge(aws, sent, decided)
 
 

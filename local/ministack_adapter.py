@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close five gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close seven gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -12,6 +12,8 @@ and a start with another one is refused. Besides the handshakes they close five 
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change".
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
+- CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
 
 Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
 organization of its own that has nothing to do with this one.
@@ -33,6 +35,7 @@ from typing import Any
 from local import wire
 from local.control import PREFIX, Door
 from local.handshake_service import OPERATIONS
+from local.metrics import read
 
 PINNED = "1.5.33"
 LOOPBACK = "127.0.0.1"
@@ -46,11 +49,15 @@ _HOOKS = {
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
     "ministack.core.iam_evaluator": ("_principal_org_id", "_resolve_condition_key"),
     "ministack.core.responses": ("get_account_id", "get_region"),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
+    "ministack.services.cloudwatch": ("record_metric",),
     "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
         "_get_func_record_for_ref",
         "_execution_record_for_config",
+        "_emit_lambda_logs",
+        "_emit_lambda_metrics",
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
     "ministack.services.ssm": ("_put_parameter", "_delete_parameter", "_delete_parameters", "_lookup_parameter"),
@@ -91,6 +98,12 @@ def install(aws: Ministack, door: Door) -> None:
     _teach_iam(aws, door)
     _emit_parameter_changes(aws["ssm"], aws["eventbridge"])
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
+    _read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
+        "create": lambda logical_id, properties, stack: (logical_id, {"QueryDefinitionId": logical_id}),
+        "update": lambda physical_id, old, new, stack: (physical_id, {"QueryDefinitionId": physical_id}),
+        "delete": lambda physical_id, properties: None,
+    }
     aws["app"].app = _with_door(aws["app"].app, door)
 
 
@@ -194,6 +207,27 @@ def _invoke_asynchronously(eventbridge: Any, lambda_svc: Any) -> None:
         lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
     eventbridge._dispatch_to_lambda = dispatch_to_lambda
+
+
+def _read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:
+    """Ministack forgets what a function logs of its own metrics, and its runs that nobody waits for."""
+    logs, counts = lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics
+
+    def emit_lambda_logs(
+        function: dict[str, Any], request_id: str, text: str, error: bool, duration_ms: int, **more: Any
+    ) -> None:
+        logs(function, request_id, text, error, duration_ms, **more)
+        name = (function.get("config") or function)["FunctionName"]
+        counts(name, duration_ms=duration_ms, error=error, throttle=False)
+        for line in (text or "").splitlines():
+            for datum in read(line):
+                cloudwatch.record_metric(datum.namespace, datum.name, datum.value, datum.unit, dict(datum.dimensions))
+
+    def emit_lambda_metrics(name: str, *, throttle: bool, **counted: Any) -> None:
+        if throttle:  # every other run is counted with its log
+            counts(name, throttle=throttle, **counted)
+
+    lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics = emit_lambda_logs, emit_lambda_metrics
 
 
 def _with_door(app: Asgi, door: Door) -> Asgi:

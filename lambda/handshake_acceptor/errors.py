@@ -128,7 +128,7 @@ _ADVICE_BY_REASON: Mapping[str, str] = {
     # Of ConstraintViolationException: what keeps a member from leaving the organization that it is in.
     "ACCOUNT_CANNOT_LEAVE_ORGANIZATION": "The account may not leave its organization: ask that one's administrator.",
     "ACCOUNT_CANNOT_LEAVE_WITHOUT_EULA": "Sign in as the account's root user and accept the AWS Customer Agreement.",
-    "ACCOUNT_CANNOT_LEAVE_WITHOUT_PHONE_VERIFICATION": "Sign in as the account's root user and verify its phone number.",
+    "ACCOUNT_CANNOT_LEAVE_WITHOUT_PHONE_VERIFICATION": "Sign in as the account's root user and verify its phone.",
     "MEMBER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED": "Give the account a payment method, then wait for the next sweep.",
     "MASTER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED": "The inviting management account needs a valid payment method.",
     "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG": "Deregister the account as delegated administrator first.",

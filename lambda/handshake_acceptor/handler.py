@@ -51,7 +51,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         sleep=time.sleep,
         random=random.random,
     )
-    telemetry = Telemetry(logger, metrics)
+    telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
     organizations = Organizations(_ORGANIZATIONS, clock)

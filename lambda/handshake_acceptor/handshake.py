@@ -124,6 +124,8 @@ class Handshake:
     expires_at: datetime
     listed: bool
     """Whether our own list showed it, which is what proves that an e-mail invitation is ours."""
+    requested_at: datetime | None = None
+    """When it was sent; None where it does not say. Nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ class _Reading:
             addressees=addressees,
             expires_at=expires_at,
             listed=listed,
+            requested_at=timestamp(self.raw.get("RequestedTimestamp")),
         )
 
     def _unusable(self, identifier: str, state: State | None) -> Unusable:

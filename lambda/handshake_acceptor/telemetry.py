@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Callable
+from datetime import datetime
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from handshake_acceptor.policy import InvalidPolicy
+from handshake_acceptor.handshake import Handshake
+from handshake_acceptor.metric import Metric
+from handshake_acceptor.policy import DecisionKind, InvalidPolicy
 from handshake_acceptor.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
-
-
-class Metric(StrEnum):
-    """Every metric there is, each a count. The stack's alarms and widgets name no other."""
-
-    ACCEPTED = "Accepted"
-    DECLINED = "Declined"
-    LEFT_PENDING = "LeftPending"
-    OBSERVED = "Observed"
-    RETRY_LATER = "RetryLater"
-    NEEDS_HUMAN = "NeedsHuman"
-    POLICY_INVALID = "PolicyInvalid"
-
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,
     Outcome.DECLINED: Metric.DECLINED,
-    Outcome.LEFT_PENDING: Metric.LEFT_PENDING,
-    Outcome.OBSERVED: Metric.OBSERVED,
-    Outcome.RETRY_LATER: Metric.RETRY_LATER,
-    Outcome.ACCEPT_UNCONFIRMED: Metric.RETRY_LATER,
     Outcome.NEEDS_HUMAN: Metric.NEEDS_HUMAN,
 }
 
@@ -38,23 +24,28 @@ _METRIC_OF = {
 class Telemetry:
     """Logger and metrics of the function. Both write to standard output; neither calls AWS."""
 
-    def __init__(self, logger: Logger, metrics: Metrics) -> None:
+    def __init__(self, logger: Logger, metrics: Metrics, now: Callable[[], datetime]) -> None:
         self._logger = logger
         self._metrics = metrics
+        self._now = now
 
     def decision(self, record: Record) -> None:
         """Says what was decided about one handshake and what became of it."""
         self._logger.info("decision", extra=record.as_dict())
-        metric = _METRIC_OF.get(record.outcome)
-        if metric and (record.pending or record.outcome in (Outcome.ACCEPTED, Outcome.DECLINED)):
-            self._count(metric)
+        if metric := _METRIC_OF.get(record.outcome):
+            self._metrics.add_metric(metric, MetricUnit.Count, 1)
+        sent_at = record.handshake.requested_at if isinstance(record.handshake, Handshake) else None
+        if record.outcome is Outcome.ACCEPTED and sent_at:
+            seconds = (self._now() - sent_at).total_seconds()
+            self._metrics.add_metric(Metric.SECONDS_TO_ACCEPT, MetricUnit.Seconds, max(seconds, 0.0))
 
     def run(self, report: Report, trigger: Trigger) -> None:
         """Says how the run went; a policy with a mistake is said even when nothing is pending."""
         policy = report.snapshot.policy
         if isinstance(policy, InvalidPolicy) and not policy.unreadable:
-            self._count(Metric.POLICY_INVALID)
+            self._metrics.add_metric(Metric.POLICY_INVALID, MetricUnit.Count, 1)
             self._logger.error("policy invalid", extra={"errors": [str(error) for error in policy.errors]})
+        self._waiting([record for record in report.records if _waits(record)])
         self._logger.info(
             "run",
             extra={
@@ -69,5 +60,25 @@ class Telemetry:
         if self._metrics.metric_set:
             self._metrics.flush_metrics()
 
-    def _count(self, metric: Metric) -> None:
-        self._metrics.add_metric(metric, MetricUnit.Count, 1)
+    def _waiting(self, records: list[Record]) -> None:
+        if records:
+            self._metrics.add_metric(Metric.PENDING, MetricUnit.Count, len(records))
+        if not_allowed := sum(record.decision.kind in _NOBODY_SAID for record in records):
+            self._metrics.add_metric(Metric.NOT_ALLOWED, MetricUnit.Count, not_allowed)
+        expiries = [
+            record.handshake.expires_at
+            for record in records
+            # An explicit Deny is an answer: such a handshake may expire unheard.
+            if isinstance(record.handshake, Handshake) and record.decision.kind is not DecisionKind.DENY
+        ]
+        if expiries:
+            hours = (min(expiries) - self._now()).total_seconds() / 3600
+            self._metrics.add_metric(Metric.HOURS_LEFT, MetricUnit.NoUnit, max(hours, 0.0))
+
+
+_NOBODY_SAID = frozenset({DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE})
+
+
+def _waits(record: Record) -> bool:
+    """Whether it is one of this account's own that waits: a hint can name a stranger's, which is nobody's alarm."""
+    return record.pending and (not isinstance(record.handshake, Handshake) or record.handshake.listed)

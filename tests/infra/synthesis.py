@@ -44,6 +44,7 @@ class Deployed:
 
     def __init__(self, stack: AcceptorStack) -> None:
         self.template: dict[str, Any] = Template.from_stack(stack).to_json()
+        self._region = stack.region
         self._partition = {"us-gov-west-1": "aws-us-gov", "cn-northwest-1": "aws-cn"}.get(stack.region, "aws")
 
     def all(self, type_: str) -> dict[str, dict[str, Any]]:
@@ -58,6 +59,11 @@ class Deployed:
         """The properties of the one resource of a type."""
         (resource,) = self.all(type_).values()
         return resource["Properties"]
+
+    def wake_up_rules(self) -> dict[str, dict[str, Any]]:
+        """The rules that have a target, by logical id; the one that only counts its matches has none."""
+        rules = {name: rule["Properties"] for name, rule in self.all("AWS::Events::Rule").items()}
+        return {name: rule for name, rule in rules.items() if "Targets" in rule}
 
     def role(self, name: str) -> dict[str, Any]:
         return next(
@@ -75,6 +81,8 @@ class Deployed:
                 return separator.join(self.resolve(part) for part in parts)
             case {"Ref": "AWS::Partition"}:
                 return self._partition
+            case {"Ref": "AWS::Region"}:
+                return self._region
             case {"Ref": name}:
                 return f"{self._type(name)}.Ref"
             case {"Fn::GetAtt": [name, "Arn"]} if self._type(name) == "AWS::Events::Rule":

@@ -26,7 +26,8 @@ ACTIONS = (
     'or "TRANSFER_RESPONSIBILITY"'
 )
 KEYS = (
-    "known are origins, allowAnyOrigin, declinable, managementAccounts, prefix, sweepMinutes, logRetentionDays, tracing"
+    "known are origins, allowAnyOrigin, declinable, managementAccounts, prefix, sweepMinutes, logRetentionDays, "
+    "tracing, alarmEmail, dashboard, runbook, expiryHours, failedTries, silentSweeps, clearSweeps"
 )
 ARABIC_ONES = "\u0661" * 12
 """Digits to str.isdigit and to \\d, but no account id."""

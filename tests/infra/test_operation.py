@@ -36,8 +36,8 @@ def test_a_failed_run_is_retried_twice_and_then_kept(deployed: Deployed) -> None
 
 
 def test_what_a_rule_cannot_deliver_is_retried_and_then_kept(deployed: Deployed) -> None:
-    for rule in deployed.all("AWS::Events::Rule").values():
-        (target,) = rule["Properties"]["Targets"]
+    for rule in deployed.wake_up_rules().values():
+        (target,) = rule["Targets"]
         assert target["Arn"] == "AWS::Lambda::Function.Arn"
         assert target["DeadLetterConfig"] == {"Arn": QUEUE}
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10}
@@ -126,6 +126,7 @@ def test_the_outputs_name_what_an_operator_needs(deployed: Deployed) -> None:
         "ModeParameterName": "AWS::SSM::Parameter.Ref",
         "HintBusArn": "AWS::Events::EventBus.Arn",
         "FailureQueueUrl": "AWS::SQS::Queue.Ref",
+        "AlarmTopicArn": "AWS::SNS::Topic.Ref",
         "LogGroupName": "AWS::Logs::LogGroup.Ref",
     }
 

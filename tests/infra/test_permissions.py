@@ -157,7 +157,7 @@ def test_nothing_else_grants_anything(deployed: Deployed) -> None:
 
 def test_only_the_stacks_own_rules_may_wake_the_function(deployed: Deployed) -> None:
     permissions = [each["Properties"] for each in deployed.all("AWS::Lambda::Permission").values()]
-    assert {each["SourceArn"] for each in permissions} == deployed.all("AWS::Events::Rule").keys()
+    assert {each["SourceArn"] for each in permissions} == deployed.wake_up_rules().keys()
     assert {(each["Principal"], each["Action"]) for each in permissions} == {
         ("events.amazonaws.com", "lambda:InvokeFunction")
     }
@@ -182,7 +182,7 @@ def test_the_queue_takes_tls_only_and_from_services_only_the_stacks_rules(deploy
             "Resource": QUEUE,
             "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
         }
-        for rule in deployed.all("AWS::Events::Rule")
+        for rule in deployed.wake_up_rules()
     ]
 
 

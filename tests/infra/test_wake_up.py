@@ -39,10 +39,9 @@ def hint() -> dict[str, Any]:
 
 def told(deployed: Deployed, bus: str, event: dict[str, Any]) -> list[dict[str, Any]]:
     """What an event on a bus makes the rules tell the function."""
-    rules = [rule["Properties"] for rule in deployed.all("AWS::Events::Rule").values()]
     return [
         transformed(rule["Targets"][0]["InputTransformer"], event)
-        for rule in rules
+        for rule in deployed.wake_up_rules().values()
         if rule.get("EventBusName", DEFAULT) == bus
         and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)
     ]
@@ -167,5 +166,5 @@ def test_the_sweep_says_that_it_is_one_and_when(deployed: Deployed) -> None:
 
 def test_every_input_transformer_quotes_nothing(deployed: Deployed) -> None:
     """EventBridge quotes a text by itself; quotes of the template's own would make it no JSON."""
-    for rule in deployed.all("AWS::Events::Rule").values():
-        assert '"<' not in rule["Properties"]["Targets"][0]["InputTransformer"]["InputTemplate"]
+    for rule in deployed.wake_up_rules().values():
+        assert '"<' not in rule["Targets"][0]["InputTransformer"]["InputTemplate"]

@@ -90,6 +90,7 @@ def test_a_recorded_handshake_is_read_whole(
         addressees=frozenset(addressees),
         expires_at=datetime(2026, 12, 5, 21, 41, 16, tzinfo=UTC),
         listed=listed,
+        requested_at=datetime(2026, 11, 20, 21, 41, 16, tzinfo=UTC),
     )
 
 
