@@ -1,0 +1,161 @@
+"""What an idle account costs a month at list prices, by item, from the template and a run that finds nothing to do.
+
+The claim to check: at most 1 USD without the dashboard and at most 4 with it. Prices, their date and what is assumed
+are in prices.json. Free because AWS says so: rules on AWS's own events, AWS's own metrics, standard parameters, and
+Organizations. Free because nothing comes: topic, queue, hint bus.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
+
+from aws_cdk import App
+from aws_cdk.assertions import Template
+
+from infra.acceptor_stack import AcceptorStack
+from infra.settings import parse
+
+ROOT = Path(__file__).parents[1]
+OWN = "222222222222"
+HOURS = 730
+"""A month, as AWS reckons it."""
+MOST = {False: 1.0, True: 4.0}
+"""What an idle account may cost, without and with the dashboard."""
+FLEET = 1_000
+GB = 1e9
+_PRICED = {
+    "AWS::CloudWatch::Alarm": "alarm",
+    "AWS::CloudWatch::Dashboard": "dashboard",
+    "AWS::KMS::Key": "customer key",
+    "AWS::SecretsManager::Secret": "secret",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdleRun:
+    """A run that finds nothing to do: what it logs, and how many custom metrics it sends."""
+
+    log_bytes: int
+    metrics: int
+
+
+def monthly(resources: dict[str, Any], idle: IdleRun) -> dict[str, float]:
+    """USD a month of an idle account, by item."""
+    file = json.loads(Path(__file__).with_name("prices.json").read_text())
+    price = {item: each["usd"] for item, each in file["prices"].items()}
+    assumed = {name: each["value"] for name, each in file["assumed"].items()}
+    function, schedule, log = (
+        one(resources, kind) for kind in ("AWS::Lambda::Function", "AWS::Scheduler::Schedule", "AWS::Logs::LogGroup")
+    )
+    runs = HOURS * 60 / minutes(schedule["ScheduleExpression"])
+    logged = runs * (idle.log_bytes + assumed["platform_bytes"]) / GB
+    kept_months = log["RetentionInDays"] / (HOURS / 24)
+    costs = {
+        "function request": runs * price["function request"],
+        "function GB-second": runs * assumed["seconds"] * function["MemorySize"] / 1024 * price["function GB-second"],
+        "schedule": runs * price["schedule"],
+        "log ingestion": logged * price["log ingestion"],
+        "log storage": logged * kept_months * price["log storage"],
+        "custom metric": idle.metrics * price["custom metric"],
+    }
+    if "TracingConfig" in function:
+        costs["trace"] = runs * price["trace"]
+    for resource in resources.values():
+        if item := _PRICED.get(resource["Type"]):
+            costs[item] = costs.get(item, 0.0) + price[item]
+    return costs
+
+
+def synthesized(**settings: object) -> dict[str, Any]:
+    """The stack's resources for some settings, else the defaults."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    raw = {"origins": [], **settings}
+    with TemporaryDirectory() as output:
+        stack = AcceptorStack(
+            App(context=context, outdir=output),
+            "HandshakeAcceptor",
+            settings=parse(raw, "us-east-1"),
+            package=ROOT / "tests" / "events",  # a stand-in: no price depends on it
+            account=OWN,
+        )
+        resources: dict[str, Any] = Template.from_stack(stack).to_json()["Resources"]
+    return resources
+
+
+def idle_run() -> IdleRun:
+    """Runs the real handler in an account where nothing is pending, the second time after a cold start."""
+    from local.handshake_service import HandshakeService
+    from local.moto_adapter import handshakes_in_moto
+
+    os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "handshake-acceptor"}
+    os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "HandshakeAcceptor"
+    service = HandshakeService(lambda: datetime.now(UTC))
+    with handshakes_in_moto(service, account_id=OWN), redirect_stdout(StringIO()):
+        handler = import_module("handshake_acceptor.handler")
+        handler.handler({"source": "aws.scheduler"}, Context())
+        out = StringIO()
+        handler.logger.registered_handler.stream = out
+        with redirect_stdout(out):
+            handler.handler({"source": "aws.scheduler"}, Context())
+    metrics = {name for line in out.getvalue().splitlines() for name in re.findall(r'"Name":\s*"(\w+)"', line)}
+    return IdleRun(len(out.getvalue().encode()), len(metrics))
+
+
+class Context:
+    """What Lambda hands to a function."""
+
+    function_name = "handshake-acceptor"
+    memory_limit_in_mb = 256
+    invoked_function_arn = f"arn:aws:lambda:us-east-1:{OWN}:function:handshake-acceptor"
+    aws_request_id = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 240_000
+
+
+def one(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = (each["Properties"] for each in resources.values() if each["Type"] == kind)
+    properties: dict[str, Any] = found
+    return properties
+
+
+def minutes(expression: str) -> int:
+    number, unit = expression.removeprefix("rate(").removesuffix(")").split()
+    return int(number) * {"minute": 1, "hour": 60, "day": 1440}[unit.removesuffix("s")]
+
+
+def figure(bench: str, value: float, unit: str, baseline: float) -> None:
+    line = {"bench": bench, "value": round(value, 4), "unit": unit, "baseline": round(baseline, 4)}
+    print(json.dumps(line | {"ratio": round(value / baseline, 4)}), flush=True)
+
+
+def main() -> None:
+    idle = idle_run()
+    figure("cost: log of an idle run, without Lambda's own lines", idle.log_bytes, "bytes", 1000)
+    totals = {}
+    for dashboard, most in MOST.items():
+        costs = monthly(synthesized(dashboard=dashboard), idle)
+        totals[dashboard] = sum(costs.values())
+        named = "with the dashboard" if dashboard else "without the dashboard"
+        figure(f"cost: idle account {named}, against its limit", totals[dashboard], "USD/month", most)
+    for item, cost in costs.items():
+        figure(f"cost: idle account, {item}, against the whole", cost, "USD/month", totals[True])
+    bench = f"cost: fleet of {FLEET:,} idle accounts without dashboards, against one in each"
+    figure(bench, FLEET * totals[False], "USD/month", FLEET * totals[True])
+
+
+if __name__ == "__main__":
+    main()
