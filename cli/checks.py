@@ -41,6 +41,7 @@ _PERIOD = timedelta(minutes=5)
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _MOST_ORIGINS = 50  # allowed origins whose permission is asked about
 _MOST_EVENTS = 1000
+_LOOKED_BACK = timedelta(days=7)
 
 
 class Verdict(StrEnum):
@@ -90,6 +91,7 @@ def examine(aws: Aws, stack: str, prefix: str) -> list[Finding]:
         "permissions": deployed.permissions,
         "queue": deployed.queue,
         "last run": deployed.last_run,
+        "answers": deployed.answers,
     }
     return [_finding(name, check) for name, check in checks.items()]
 
@@ -226,7 +228,40 @@ class _Deployment:
             raise _Wrong(f"at {at} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
         return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
 
+    def answers(self) -> str:
+        """Whether only the function answered handshakes. CloudTrail's event history knows it without a trail.
+
+        It is kept for 90 days: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
+        """
+        others = sorted(self._answered_by_others(datetime.now(UTC) - _LOOKED_BACK))
+        if others:
+            time, handshake_id = others[-1]
+            why = f"somebody else answered {plural(len(others), 'handshake')}; last {handshake_id}, at {time}"
+            raise _Wrong(why, "see the runbook, somebody-else-answered")
+        alarm = "" if self._has_trail() else "; no trail here, so the alarm somebody-else-answered stays silent"
+        return f"nobody but the function answered a handshake in {_LOOKED_BACK.days} days{alarm}"
+
     # What the checks look at
+
+    def _answered_by_others(self, since: datetime) -> Iterator[tuple[str, str]]:
+        """(when, handshake id) of every accept and decline whose caller was not the function's role."""
+        pages = self._aws.client("cloudtrail").get_paginator("lookup_events")
+        for name in ("AcceptHandshake", "DeclineHandshake"):
+            wanted = [{"AttributeKey": "EventName", "AttributeValue": name}]
+            for page in pages.paginate(LookupAttributes=wanted, StartTime=since):
+                for event in page["Events"]:
+                    record = json.loads(event["CloudTrailEvent"])
+                    session = record.get("userIdentity", {}).get("sessionContext", {})
+                    refused = "errorCode" in record
+                    if not refused and session.get("sessionIssuer", {}).get("arn") != self._function["Role"]:
+                        asked = record.get("requestParameters") or {}
+                        yield event["EventTime"].isoformat(timespec="seconds"), str(asked.get("handshakeId"))
+
+    def _has_trail(self) -> bool:
+        """Whether a trail records here; without one EventBridge is sent no records."""
+        cloudtrail = self._aws.client("cloudtrail")
+        trails = cloudtrail.describe_trails()["trailList"]
+        return any(cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"] for trail in trails)
 
     @cached_property
     def _described_stack(self) -> dict[str, Any]:

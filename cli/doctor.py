@@ -20,7 +20,8 @@ def doctor(
     path: Prefix = PREFIX,
     as_json: Json = False,
 ) -> int:
-    """Check a deployed account: region, stack, function, rules, schedule, policy, permissions, queue, last run.
+    """Check a deployed account: region, stack, function, rules, schedule, policy, permissions, queue, last run,
+    and whether somebody else answered handshakes.
 
     Reads only. Exit status 0 if all is well, 1 if anything is wrong or cannot be told.
     """

@@ -16,7 +16,7 @@ from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, do
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
 QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
-CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run"]
+CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run", "answers"]
 
 
 @cache
@@ -60,6 +60,18 @@ def ended(**changes):
     return json.dumps({"message": "run", "decisions": 0, "failures": [], **changes})
 
 
+def answered(name, request, role=f"arn:aws:iam::{MEMBER}:role/acceptor", **changes):
+    """One call in CloudTrail's event history, as LookupEvents gives it; nothing for another event name."""
+    if request["LookupAttributes"] != [{"AttributeKey": "EventName", "AttributeValue": name}]:
+        return {"Events": []}
+    record = {
+        "userIdentity": {"arn": "mary@example.com", "sessionContext": {"sessionIssuer": {"arn": role}}},
+        "requestParameters": {"handshakeId": "h-examplehandshakeid111"},
+        **changes,
+    }
+    return {"Events": [{"EventTime": datetime(2026, 11, 20, tzinfo=UTC), "CloudTrailEvent": json.dumps(record)}]}
+
+
 def refused(code):
     return ClientError({"Error": {"Code": code, "Message": "diego@example.com may not"}}, "Something")
 
@@ -88,6 +100,9 @@ HEALTHY = {
     "SimulatePrincipalPolicy": simulated(),
     "GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
     "FilterLogEvents": log("START RequestId: 1", ended()),
+    "LookupEvents": lambda request: answered("AcceptHandshake", request),
+    "DescribeTrails": {"trailList": [{"TrailARN": "arn:aws:cloudtrail:us-east-1:222222222222:trail/all"}]},
+    "GetTrailStatus": {"IsLogging": True},
 }
 
 
@@ -230,3 +245,29 @@ def test_one_that_is_not_deployed_gets_a_line_a_check():
     result = doctor(**everything, GetParametersByPath={"Parameters": []})
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == len(CHECKS)
+
+
+@pytest.mark.parametrize("name", ["AcceptHandshake", "DeclineHandshake"])
+def test_an_answer_of_somebody_else_is_found_without_a_trail(name):
+    def history(request):
+        return answered(name, request, role=f"arn:aws:iam::{MEMBER}:role/Admin")
+
+    result = doctor(LookupEvents=history, DescribeTrails={"trailList": []})
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stdout.splitlines() if "answers:" in line]
+    assert "somebody else answered 1 handshake; last h-examplehandshakeid111" in line
+    assert "mary" not in result.stdout
+
+
+def test_an_answer_that_was_refused_is_none():
+    def history(request):
+        return answered("AcceptHandshake", request, role="arn:aws:iam::1:role/x", errorCode="AccessDenied")
+
+    assert doctor(LookupEvents=history).exit_code == 0
+
+
+@pytest.mark.parametrize("trails", [{"trailList": []}, {"trailList": [{"TrailARN": "x"}]}])
+def test_an_account_without_a_trail_is_told_which_alarm_is_silent(trails):
+    result = doctor(DescribeTrails=trails, GetTrailStatus={"IsLogging": False})
+    assert result.exit_code == 0
+    assert "no trail here, so the alarm somebody-else-answered stays silent" in result.stdout

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from aws_cdk.assertions import Annotations, Match
 from cfnlint.api import ManualArgs, lint
 
 from handshake_acceptor.policy import InvalidPolicy
@@ -164,3 +165,8 @@ def test_cfn_lint_finds_nothing(settings: dict[str, Any], region: str) -> None:
     # W3005: CDK says twice that the function comes after its role.
     found = lint(template, config=ManualArgs(regions=[region], ignore_checks=["W3005"]))
     assert [f"{each.rule.id} {each.message}" for each in found] == []
+
+
+def test_synthesis_says_what_needs_a_trail() -> None:
+    (found,) = Annotations.from_stack(synthesize(LOCAL)).find_info("*", Match.any_value())
+    assert "somebody-else-answered needs one in this account" in str(found.entry.data)
