@@ -67,8 +67,8 @@ class AcceptorStack(Stack):
         annotations = Annotations.of(self)
         annotations.add_info_v2(
             "handshake-acceptor:trail",
-            "hints need a CloudTrail trail in the management account, and the alarm somebody-else-answered needs one in "
-            "this account; without them the sweep and `handshakectl doctor` find the same, later",
+            "hints need a CloudTrail trail in the management account, and the alarm somebody-else-answered needs one "
+            "in this account; without them the sweep and `handshakectl doctor` find the same, later",
         )
         if settings.allow_any_origin:
             annotations.add_warning_v2(
