@@ -101,7 +101,9 @@ class WakeUpRules(Construct):
                 targets.LambdaFunction(
                     self._function,
                     event=events.RuleTargetInput.from_object(fields),
-                    dead_letter_queue=self._failures,
+                    # What the queue would be given is the event as it came, as far as AWS's documentation tells, and a
+                    # record has e-mail addresses in it. One that is lost is found by the sweep.
+                    dead_letter_queue=None if pattern is _RECORD else self._failures,
                     # The sweep has long seen what could not be delivered by then.
                     max_event_age=Duration.hours(1),
                     retry_attempts=10,

@@ -65,7 +65,7 @@ def main() -> int:
             summary = _play(console, aws)
     except KeyboardInterrupt:
         console.print("stopped")
-        return 130
+        return 0 if keep else 130
     summary["seconds"] = round(time.monotonic() - began, 1)
     print(f"demo: {json.dumps(summary)}")
     return 0 if summary == {"accepted": 1, "left_pending": 2, "wrong": 0, "seconds": summary["seconds"]} else 1

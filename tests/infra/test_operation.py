@@ -36,11 +36,12 @@ def test_a_failed_run_is_retried_twice_and_then_kept(deployed: Deployed) -> None
     }
 
 
-def test_what_a_rule_cannot_deliver_is_retried_and_then_kept(deployed: Deployed) -> None:
+def test_what_a_rule_cannot_deliver_is_retried_and_kept_unless_it_has_personal_data(deployed: Deployed) -> None:
     for rule in deployed.wake_up_rules().values():
         (target,) = rule["Targets"]
         assert target["Arn"] == "AWS::Lambda::Function.Arn"
-        assert target["DeadLetterConfig"] == {"Arn": QUEUE}
+        is_record = rule["EventPattern"]["source"] == ["aws.organizations"]
+        assert target.get("DeadLetterConfig") == (None if is_record else {"Arn": QUEUE})
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10}
 
 

@@ -182,7 +182,8 @@ def test_the_queue_takes_tls_only_and_from_services_only_the_stacks_rules(deploy
             "Resource": QUEUE,
             "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
         }
-        for rule in deployed.wake_up_rules()
+        for rule, properties in deployed.wake_up_rules().items()
+        if "DeadLetterConfig" in properties["Targets"][0]
     ]
 
 
