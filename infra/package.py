@@ -40,6 +40,8 @@ _PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
 
 _TIME: Final = 946_684_800
 """2000-01-01: a zip file cannot state a time before 1980."""
+_SPREAD: Final = 2**29
+"""Seconds, about 17 years: no file is from the future."""
 
 _CHECK: Final = """
 import sys
@@ -139,10 +141,16 @@ def _run(*arguments: str) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Gives every file the same time and mode, whoever builds it and when."""
+    """Gives every file a mode and a time that follow from its bytes alone, whoever builds it and when.
+
+    Not one time for all: CDK takes two files of the same inode, time and size for the same bytes
+    (aws-cdk-lib, core/lib/fs/fingerprint.js), and inodes are used again.
+    """
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (_TIME, _TIME))
+        content = path.read_bytes() if path.is_file() else b""
+        time = _TIME + int.from_bytes(hashlib.sha256(content).digest()[:4], "big") % _SPREAD
+        os.utime(path, (time, time))
 
 
 if __name__ == "__main__":

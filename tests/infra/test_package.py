@@ -60,6 +60,14 @@ def test_the_same_asset_has_the_same_key_in_the_bucket(built: Path, elsewhere: P
     assert first == second
 
 
+def test_files_that_differ_only_in_their_bytes_have_different_times(built: Path) -> None:
+    """CDK would take one for the other, in a process that saw an inode used again."""
+    seen: dict[tuple[int, int], bytes] = {}
+    for path in files(built):
+        status, content = (built / path).stat(), (built / path).read_bytes()
+        assert seen.setdefault((status.st_size, status.st_mtime_ns), content) == content, path
+
+
 def test_builds_at_the_same_time_take_turns(tmp_path: Path) -> None:
     command = [
         sys.executable,
