@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handshake_acceptor import retry
-from handshake_acceptor.policy_store import Snapshot, snapshot
+from handshake_acceptor.policy_store import PolicyStore, Snapshot, snapshot
 
 MAX_BYTES = 8192
 """The most that an advanced parameter holds."""
@@ -49,8 +49,7 @@ class Parameters:
 
 def read(ssm: Any, clock: retry.Clock, prefix: str) -> Parameters:
     """All parameters below the prefix now. Raises `retry.READ_FAILURES`."""
-    pages = retry.pages(clock, ssm.get_parameters_by_path, Path=prefix.rstrip("/"), Recursive=True, MaxResults=10)
-    return Parameters(prefix, {raw["Name"]: raw for page in pages for raw in page.get("Parameters") or ()})
+    return Parameters(prefix, PolicyStore(ssm, clock, prefix).parameters())
 
 
 def why_no_name(name: str) -> str:

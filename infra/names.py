@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from handshake_relay import hint
+
 NAME: Final = "handshake-acceptor"
 """The physical name of the function, its role, the bus, the schedule group, and the stem of every other."""
 
-HINT_SOURCE: Final = "handshake-acceptor.relay"
-HINT_DETAIL_TYPE: Final = "Handshake Hint"
+HINT_SOURCE: Final = hint.SOURCE
+HINT_DETAIL_TYPE: Final = hint.DETAIL_TYPE
 """Source and detail type of the event that says "look for this handshake"."""
 
 RECORD_SOURCE: Final = "aws.organizations"

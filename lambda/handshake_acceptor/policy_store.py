@@ -35,6 +35,10 @@ class PolicyStore:
 
     def read(self) -> Snapshot:
         """Reads all pages. Raises `retry.READ_FAILURES`; a mistake in the policy is not an exception."""
+        return snapshot(self.prefix, self.parameters())
+
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """All parameters by name, as GetParametersByPath gives them. Raises `retry.READ_FAILURES`."""
         pages = retry.pages(
             self._clock,
             self._client.get_parameters_by_path,
@@ -43,7 +47,7 @@ class PolicyStore:
             Recursive=True,
             MaxResults=10,  # the most that AWS gives a page
         )
-        return snapshot(self.prefix, {raw["Name"]: raw for page in pages for raw in page["Parameters"]})
+        return {raw["Name"]: raw for page in pages for raw in page["Parameters"]}
 
     def _check(self, page: dict[str, Any]) -> None:
         """What is missing from a page, or cannot be read there, could be a Deny: nothing of it may be passed over."""

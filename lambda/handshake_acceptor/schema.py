@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
 import fastjsonschema
@@ -80,6 +79,8 @@ def _type(value: Any) -> str:
 
 
 def _suggestion(word: Any, known: list[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it, so no cold start waits for it
+
     if not isinstance(word, str):
         return ""
     by_lower = {name.lower(): name for name in known}

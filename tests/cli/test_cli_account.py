@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from local.handshake_service import HandshakeService, ShiftedClock
 from local.moto_adapter import handshakes_in_moto
+from tests.cli.sessions import session
 from tests.unit.world import (
     MANAGEMENT,
     MEMBER,
@@ -29,14 +29,6 @@ from tests.unit.world import (
     deny,
     document,
 )
-
-
-@cache
-def session(**names):
-    """One session and one client a service for all tests: making them is what a test with boto3 spends its time on."""
-    made = Session(**names)
-    made.client = cache(made.client)
-    return made
 
 
 def run(*args, **more):

@@ -2,29 +2,20 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from unittest.mock import patch
 
 import pytest
-from boto3 import Session
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.cli.sessions import session
 from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
 QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
 CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run", "answers"]
-
-
-@cache
-def session(**names):
-    """One session and one client a service for all tests: making them is what a test with boto3 spends its time on."""
-    made = Session(**names)
-    made.client = cache(made.client)
-    return made
 
 
 def parameters(mode="enforce", text=None):

@@ -2,30 +2,21 @@
 
 import json
 from contextlib import contextmanager
-from functools import cache
 from unittest.mock import patch
 
 import boto3
 import pytest
-from boto3 import Session
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.cli.sessions import session
 from tests.unit.world import PREFIX, allow, deny, document
 
 MODE = f"{PREFIX}mode"
 ALLOWLIST = f"{PREFIX}policy/allowlist"
-
-
-@cache
-def session(**names):
-    """One session and one client a service for all tests: making them is what a test with boto3 spends its time on."""
-    made = Session(**names)
-    made.client = cache(made.client)
-    return made
 
 
 def run(*args, **more):
