@@ -1,6 +1,6 @@
-"""Builds the function's asset: the folder build/package, the same bytes for the same sources, wherever it is built.
+"""Builds the functions' assets: the same bytes for the same sources, wherever they are built.
 
-`python -m infra.package` builds it and prints its path.
+`python -m infra.package` builds the acceptor's in build/package and prints its path.
 """
 
 from __future__ import annotations
@@ -13,19 +13,40 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 _ROOT: Final = Path(__file__).parents[1]
-_REQUIREMENTS: Final = _ROOT / "lambda" / "requirements.txt"
-_SOURCES: Final = _ROOT / "lambda" / "handshake_acceptor"
+_SOURCES: Final = _ROOT / "lambda"
+_REQUIREMENTS: Final = _SOURCES / "requirements.txt"
 
 _PYTHON: Final = "3.13"
-"""The function's runtime."""
+"""The functions' runtime."""
 
-_SERVICES: Final = ("organizations", "ssm")
-"""The services the function calls: botocore carries the models of over 400, nine tenths of its size."""
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """What one function carries besides its dependencies."""
+
+    name: str
+    """Of its folder below build/."""
+    sources: tuple[str, ...]
+    """Files and folders below lambda/."""
+    services: tuple[str, ...]
+    """The services it calls: botocore carries the models of over 400, nine tenths of its size."""
+
+
+ACCEPTOR: Final = Asset("package", ("handshake_acceptor",), ("organizations", "ssm"))
+RELAY: Final = Asset(
+    "relay-package",
+    (
+        "handshake_relay",
+        *(f"handshake_acceptor/{module}.py" for module in ("__init__", "errors", "handshake", "retry")),
+    ),
+    ("events", "organizations"),
+)
 
 # pip may take wheels that hold only Python, which run on arm64, x86_64 and a developer's machine alike.
 _ONLY_PURE_PYTHON: Final = (
@@ -56,17 +77,18 @@ class BuildFailed(Exception):
     """The asset cannot be built here; the message says why."""
 
 
-def build(folder: Path = _ROOT / "build") -> Path:
-    """Builds the asset in `folder` and gives its path. Leaves one that is up to date alone.
+def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR) -> Path:
+    """Builds an asset in `folder` and gives its path. Leaves one that is up to date alone.
 
     Processes that build at the same time take turns. Raises `BuildFailed`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    package = folder / "package"
+    package = folder / asset.name
     with _turn(folder / "package.lock"), TemporaryDirectory(dir=folder) as scratch:
         new = Path(scratch, "new")
-        shutil.copytree(_dependencies(folder), new)
-        shutil.copytree(_SOURCES, new / _SOURCES.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(_dependencies(folder, asset), new)
+        for source in asset.sources:
+            _copy(_SOURCES / source, new / source)
         shutil.copy(_ROOT / "LICENSE", new)
         _settle(new)
         if not package.exists():
@@ -96,17 +118,26 @@ def _turn(lock: Path) -> Iterator[None]:
         yield
 
 
-def _dependencies(folder: Path) -> Path:
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _dependencies(folder: Path, asset: Asset) -> Path:
     """What pip installs, pruned and tried; made again only when the requirements or this file changed."""
-    key = hashlib.sha256(_REQUIREMENTS.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    services = " ".join(asset.services).encode()
+    key = hashlib.sha256(_REQUIREMENTS.read_bytes() + Path(__file__).read_bytes() + services).hexdigest()
     dependencies = folder / f"dependencies-{key[:16]}"
     if not dependencies.exists():
         print("installing the function's dependencies", file=sys.stderr)
         with TemporaryDirectory(dir=folder) as scratch:
             new = Path(scratch, "new")
             _install(new)
-            _prune(new)
-            _try(new)
+            _prune(new, asset.services)
+            _try(new, asset.services)
             new.rename(dependencies)
     return dependencies
 
@@ -119,9 +150,9 @@ def _install(target: Path) -> None:
     )
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: Path, services: tuple[str, ...]) -> None:
     for model in (folder / "botocore" / "data").iterdir():
-        if model.is_dir() and model.name not in _SERVICES:
+        if model.is_dir() and model.name not in services:
             shutil.rmtree(model)
     for notes in folder.glob("*.dist-info"):
         for name in _PIP_NOTES:
@@ -129,9 +160,9 @@ def _prune(folder: Path) -> None:
     shutil.rmtree(folder / "bin", ignore_errors=True)
 
 
-def _try(folder: Path) -> None:
+def _try(folder: Path, services: tuple[str, ...]) -> None:
     # Isolated, without site-packages: nothing but the folder and the standard library can be imported.
-    _run("-I", "-S", "-B", "-c", _CHECK, str(folder), *_SERVICES)
+    _run("-I", "-S", "-B", "-c", _CHECK, str(folder), *services)
 
 
 def _run(*arguments: str) -> None:
