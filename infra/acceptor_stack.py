@@ -12,6 +12,7 @@ from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.failure_queue import FailureQueue
 from infra.hint_bus import HintBus
+from infra.observability_link import ObservabilityLink
 from infra.policy_parameters import PolicyParameters
 from infra.queries import SavedQueries
 from infra.settings import Settings
@@ -40,6 +41,8 @@ class AcceptorStack(Stack):
         Sweep(self, "Sweep", function=acceptor.function, failures=failures, minutes=settings.sweep_minutes)
         watch = Alarms(self, "Alarms", settings=settings, function=acceptor.function, failures=failures)
         SavedQueries(self, "Queries", log_group=acceptor.log_group)
+        if settings.observability_sink:
+            ObservabilityLink(self, "Link", sink_arn=settings.observability_sink, log_group=acceptor.log_group)
         if settings.dashboard:
             Dashboard(
                 self,

@@ -1,13 +1,14 @@
 """The deploy's settings: read once from the CDK context, valid from there on.
 
 They are the object `handshakeAcceptor` in cdk.json or, with `-c settings=FILE`, that JSON file instead;
-`settings.schema.json` says what each means. Everything wrong with them is said at once, one sentence a mistake.
+`settings.schema.json` says what each means. Relay and hub have fewer, each an object of its own. Everything wrong with
+them is said at once, one sentence a mistake.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +21,11 @@ from handshake_acceptor.schema import compile_schema, shown, violations
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
+STACK: Final = "stack"
+"""Which stack this run of the app makes: `-c stack=relay`."""
+RELAY: Final = "handshakeRelay"
+HUB: Final = "handshakeHub"
+KEYS: Final = (CONTEXT, RELAY, HUB, FILE, STACK)
 
 HOME_REGIONS: Final = ("us-east-1", "us-gov-west-1", "cn-northwest-1")
 """Where Organizations' records reach EventBridge, one region a partition; a rule elsewhere would never match.
@@ -72,6 +78,8 @@ class Settings:
     alarm_email: str = ""
     """Who is told of an alarm; nobody is, until that person confirms. Empty: whoever subscribes to the topic."""
     dashboard: bool = True
+    observability_sink: str = ""
+    """The hub's sink that this account shares its figures with; empty: with nobody."""
     runbook: str = "docs/runbook.md"
     expiry_hours: int = 48
     failed_tries: int = 3
@@ -80,21 +88,52 @@ class Settings:
 
 
 def load(node: Node, region: str) -> Settings:
-    """The settings of this run of the CDK app. Raises `WrongSettings`."""
+    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
+    return parse(given(node), region)
+
+
+def given(node: Node, context: str = CONTEXT) -> Any:
+    """The settings that this run of the CDK app is given, as JSON has them. Raises `WrongSettings`."""
     for key in node.get_all_context():
-        near = get_close_matches(key, (CONTEXT, FILE), n=1, cutoff=0.8)
-        if near and key not in (CONTEXT, FILE):
+        near = get_close_matches(key, KEYS, n=1, cutoff=0.8)
+        if near and key not in KEYS:
             # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
             raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
     file = node.try_get_context(FILE)
-    return parse(node.try_get_context(CONTEXT) if file is None else _read(str(file)), region)
+    return node.try_get_context(context) if file is None else _read(str(file))
 
 
 def parse(raw: Any, region: str) -> Settings:
     """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
+    given = checked(raw, schema(), region, context=CONTEXT, together=_together)
+    for name in given.keys() & {"origins", "declinable"}:
+        given[name] = tuple(map(_origin, given[name]))
+    if "management_accounts" in given:
+        given["management_accounts"] = tuple(given["management_accounts"])
+    return Settings(region=region, **given)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of the acceptor's settings."""
+    loaded: dict[str, Any] = json.loads(_SCHEMA.read_text("utf-8"))
+    return loaded
+
+
+def checked(
+    raw: Any,
+    schema: dict[str, Any],
+    region: str,
+    *,
+    context: str,
+    together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+) -> dict[str, Any]:
+    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with every mistake.
+
+    `together` finds what is wrong with settings that are each right, as (JSON pointer, why).
+    """
     if raw is None:
-        raise WrongSettings([f"context {CONTEXT}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = list(violations(compile_schema(json.loads(_SCHEMA.read_text("utf-8"))), raw)) or list(_together(raw))
+        raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
+    mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
     problems = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
     if region not in HOME_REGIONS:
         problems.append(
@@ -103,12 +142,7 @@ def parse(raw: Any, region: str) -> Settings:
         )
     if problems:
         raise WrongSettings(problems)
-    given = {_snake_case(key): value for key, value in raw.items()}
-    for name in given.keys() & {"origins", "declinable"}:
-        given[name] = tuple(map(_origin, given[name]))
-    if "management_accounts" in given:
-        given["management_accounts"] = tuple(given["management_accounts"])
-    return Settings(region=region, **given)
+    return {_snake_case(key): value for key, value in raw.items()}
 
 
 def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -53,6 +53,10 @@ class Door:
         """Put an organization with a chosen id into the world."""
         self.service.add_organization(organization_id, management_account_id, members=members, feature_set=feature_set)
 
+    def start_trail(self, account_id: str) -> None:
+        """Have the account's calls recorded, and the records delivered: without a trail EventBridge is sent none."""
+        self._trails.add(account_id)
+
     def add_handshake(self, action: str, organization_id: str, target: str) -> str:
         """Send a handshake of any action, whatever AWS would say; answers its id."""
         return self.service.add_handshake(action, organization_id, target)
@@ -110,9 +114,14 @@ class Door:
     def reset(self) -> None:
         """Back to the world that this started with, and to the present time."""
         self._clock.offset = timedelta(0)
+        self._trails: set[str] = set()
         self.service.reset()
         for request in self._world:
             self.open(request["verb"], {key: value for key, value in request.items() if key != "verb"})
+
+    def has_trail(self, account_id: str) -> bool:
+        """Whether the account's calls are recorded."""
+        return account_id in self._trails
 
 
 VERBS = tuple(name for name in vars(Door) if not name.startswith("_") and name != "open")

@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close seven gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close nine gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -12,6 +12,8 @@ and a start with another one is refused. Besides the handshakes they close seven
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change".
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- PutEvents reaches another account's bus, if that bus's policy admits the caller.
+- In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
 
@@ -23,16 +25,18 @@ import argparse
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from local import wire
+from local import trail, wire
 from local.control import PREFIX, Door
 from local.handshake_service import OPERATIONS
 from local.metrics import read
@@ -47,11 +51,17 @@ _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHan
 _HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
-    "ministack.core.iam_evaluator": ("_principal_org_id", "_resolve_condition_key"),
-    "ministack.core.responses": ("get_account_id", "get_region"),
+    "ministack.core.iam_evaluator": (
+        "_principal_org_id",
+        "_resolve_condition_key",
+        "EvalContext",
+        "caller_arn",
+        "evaluate_resource_policy",
+    ),
+    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
     "ministack.services.cloudwatch": ("record_metric",),
-    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda"),
+    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
         "_get_func_record_for_ref",
@@ -97,6 +107,8 @@ def install(aws: Ministack, door: Door) -> None:
     _add_handshakes(aws, door)
     _teach_iam(aws, door)
     _emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    _keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
+    _reach_other_accounts_buses(aws)
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     _read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
@@ -113,6 +125,8 @@ def _add_handshakes(aws: Ministack, door: Door) -> None:
     def handler(operation: str) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]]:
         def handle(payload: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
             status, headers, body = wire.answer(door.service, operation, account_id(), payload)
+            if status == 200 and operation in trail.RECORDED and door.has_trail(account_id()):
+                _deliver_record(aws, operation, payload, json.loads(body))
             return status, headers, body.encode()
 
         return handle
@@ -125,6 +139,90 @@ def _add_handshakes(aws: Ministack, door: Door) -> None:
         door.reset()
 
     organizations.reset = reset
+
+
+def _deliver_record(aws: Ministack, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
+    """At once; AWS takes seconds to minutes, and promises nothing."""
+    detail = trail.record(
+        operation,
+        aws["responses"].get_account_id(),
+        aws["iam_evaluator"].caller_arn(),
+        request,
+        answer,
+        datetime.now(UTC),
+    )
+    event = {
+        "Source": "aws.organizations",
+        "DetailType": "AWS API Call via CloudTrail",
+        "Detail": json.dumps(detail),
+    }
+    aws["eventbridge"]._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
+def _keep_bus_policies(handlers: dict[str, Callable[..., Any]], eventbridge: Any) -> None:
+    """CloudFormation's property `Policy` of a bus, which ministack drops."""
+
+    def keeping(operation: Callable[..., Any], properties_at: int) -> Callable[..., Any]:
+        def keep(*arguments: Any) -> Any:
+            done = operation(*arguments)
+            name, policy = done[0], arguments[properties_at].get("Policy")
+            if policy:
+                eventbridge._event_bus_policies[name] = policy
+            else:
+                eventbridge._event_bus_policies.pop(name, None)
+            return done
+
+        return keep
+
+    handlers["create"], handlers["update"] = keeping(handlers["create"], 1), keeping(handlers["update"], 2)
+
+
+_FOREIGN_BUS = re.compile(r"arn:aws:events:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):event-bus/(?P<name>.+)")
+
+
+def _reach_other_accounts_buses(aws: Ministack) -> None:
+    """What the sender's own identity may do is checked before; here the receiving bus decides, as its policy says.
+
+    Which code AWS gives for a bus that is not there is not documented; a policy that is not there admits nobody.
+    """
+    eventbridge, evaluator, responses = aws["eventbridge"], aws["iam_evaluator"], aws["responses"]
+    put_own = eventbridge._put_events
+
+    def admits(bus: re.Match[str], entry: dict[str, Any]) -> bool:
+        keys = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+        caller = evaluator.caller_arn()
+        context = evaluator.EvalContext(
+            principal_arn=caller,
+            principal_type="AssumedRole",
+            principal_account=responses.get_account_id(),
+            action="events:PutEvents",
+            resource_arn=bus[0],
+            region=bus["region"],
+            service_context=keys,
+        )
+        policy = eventbridge._event_bus_policies.get_scoped(bus["account"], bus["region"], bus["name"])
+        return bool(evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
+
+    def put(entry: dict[str, Any], **more: Any) -> Any:
+        bus = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
+        if bus is None or bus["account"] == responses.get_account_id():
+            return put_own({"Entries": [entry]}, **more)
+        if str(entry.get("Source")).startswith("aws.") or admits(bus, entry):
+            with responses.request_scope(bus["account"], bus["region"]):
+                return put_own({"Entries": [entry | {"EventBusName": bus["name"]}]}, **more)
+        message = f"{bus[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
+        return None, None, json.dumps({"Entries": [{"ErrorCode": "AccessDeniedException", "ErrorMessage": message}]})
+
+    def put_events(data: dict[str, Any], **more: Any) -> Any:
+        entries = data.get("Entries", [])
+        if len(entries) > 10 or not any(_FOREIGN_BUS.fullmatch(str(each.get("EventBusName"))) for each in entries):
+            return put_own(data, **more)
+        answers = [json.loads(put(entry, **more)[2])["Entries"][0] for entry in entries]
+        failed = sum("ErrorCode" in answer for answer in answers)
+        body = json.dumps({"FailedEntryCount": failed, "Entries": answers}).encode()
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
+
+    eventbridge._put_events = put_events
 
 
 def _teach_iam(aws: Ministack, door: Door) -> None:
