@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Aws
+from aws_cdk import Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_oam as oam
 from constructs import Construct
@@ -32,7 +32,7 @@ class ObservabilityLink(oam.CfnLink):
             sink_identifier=sink_arn,
             resource_types=list(SHARED),
             # Never $AccountName or $AccountEmail, which are personal data.
-            label_template=Aws.ACCOUNT_ID,
+            label_template=Stack.of(scope).account,
             link_configuration=oam.CfnLink.LinkConfigurationProperty(
                 metric_configuration=oam.CfnLink.LinkFilterProperty(filter=f"Namespace IN ({namespaces})"),
                 log_group_configuration=oam.CfnLink.LinkFilterProperty(

@@ -41,12 +41,22 @@ class RelayFunction(LoggedFunction):
             tracing=settings.tracing,
             environment={},
         )
-        self.rules = [
-            WakeUpRule(
-                self, name, description=description, pattern=_record(target), paths=paths, function=self.function
-            )
-            for name, description, target, paths in _RULES
-        ]
+        self.invitations = WakeUpRule(
+            self,
+            "Invitation",
+            description="Handshakes that this organization sends to an account",
+            pattern=_record(["ACCOUNT"]),
+            paths=_PASSED | {"account_id": "$.detail.requestParameters.target.id"},
+            function=self.function,
+        )
+        WakeUpRule(
+            self,
+            "Other",
+            description="Handshakes to e-mail addresses, which do not travel, and to all members of this organization",
+            pattern=_record([{"anything-but": ["ACCOUNT"]}, {"exists": False}]),
+            paths=_PASSED,
+            function=self.function,
+        )
 
 
 def _grants(region: str) -> Iterator[Grant]:
@@ -78,17 +88,3 @@ _PASSED = {
     "action": "$.detail.responseElements.handshake.action",
     "created_at": "$.detail.eventTime",
 }
-_RULES: tuple[tuple[str, str, list[Any], dict[str, str]], ...] = (
-    (
-        "Addressed",
-        "Handshakes that this organization sends to an account",
-        ["ACCOUNT"],
-        _PASSED | {"account_id": "$.detail.requestParameters.target.id"},
-    ),
-    (
-        "Other",
-        "Handshakes that this organization sends to e-mail addresses, which do not travel, and to all of its members",
-        [{"anything-but": ["ACCOUNT"]}, {"exists": False}],
-        _PASSED,
-    ),
-)

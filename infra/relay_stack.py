@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from aws_cdk import Annotations, CfnOutput, Duration, Environment, Stack
@@ -37,7 +37,7 @@ class RelayStack(Stack):
         if settings.observability_sink:
             ObservabilityLink(self, "Link", sink_arn=settings.observability_sink, log_group=relay.log_group)
         topic = AlarmTopic(self, "Topic", email=settings.alarm_email, name=RELAY_NAME)
-        for situation in _situations(relay.rules, failures):
+        for situation in _situations(relay.invitations, failures):
             SituationAlarm(self, situation, topic=topic, runbook=settings.runbook, stem=RELAY_NAME)
         for name, value, description in (
             ("FunctionName", relay.function.function_name, "Invoke it with a record to send its hints again"),
@@ -53,7 +53,7 @@ class RelayStack(Stack):
         )
 
 
-def _situations(rules: Sequence[events.Rule], failures: sqs.IQueue) -> Iterator[Situation]:
+def _situations(invitations: events.IRule, failures: sqs.IQueue) -> Iterator[Situation]:
     yield Situation(
         "hints-fail",
         happened=f"the queue {RELAY_NAME}-failures has messages: calls whose hints could not be sent in three tries.",
@@ -66,25 +66,16 @@ def _situations(rules: Sequence[events.Rule], failures: sqs.IQueue) -> Iterator[
         # SQS stops sending metrics of a queue that nobody touched for hours.
         missing=cloudwatch.TreatMissingData.IGNORE,
     )
-    undelivered = {
-        f"rule{number}": cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="FailedInvocations",
-            dimensions_map={"RuleName": rule.rule_name},
-            statistic="Sum",
-            period=Duration.minutes(5),
-        )
-        for number, rule in enumerate(rules)
-    }
     yield Situation(
         "records-undelivered",
         happened="EventBridge could not hand records of invitations to the relay.",
         means="no hint was sent for them; the invited accounts' sweeps find those handshakes, minutes later.",
         to_do=f"look whether the function {RELAY_NAME} is there and not throttled; deploy again.",
-        metric=cloudwatch.MathExpression(
-            expression=" + ".join(f"FILL({name}, 0)" for name in undelivered),
-            using_metrics=dict(undelivered),
-            label="records undelivered",
+        metric=cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="FailedInvocations",
+            dimensions_map={"RuleName": invitations.rule_name},
+            statistic="Sum",
             period=Duration.minutes(5),
         ),
         threshold=1,

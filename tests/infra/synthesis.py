@@ -7,14 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-from aws_cdk import App
+from aws_cdk import App, Stack
 from aws_cdk.assertions import Annotations, Match, Template
 
+from infra import hub_settings, relay_settings, settings
 from infra.acceptor_stack import AcceptorStack
-from infra.settings import parse
+from infra.hub_stack import HubStack
+from infra.relay_stack import RelayStack
 
 ROOT = Path(__file__).parents[2]
-ACCOUNT = "222222222222"
+ACCOUNT, MANAGEMENT, MONITORING = "222222222222", "111111111111", "555555555555"
 
 LOCAL = json.loads((ROOT / "local" / "settings.json").read_text())
 """The example settings: two organizations, and their management accounts."""
@@ -22,19 +24,34 @@ LOCAL = json.loads((ROOT / "local" / "settings.json").read_text())
 _SCRATCH = TemporaryDirectory()
 
 
-def synthesize(raw: dict[str, Any], region: str = "us-east-1", package: Path | None = None) -> AcceptorStack:
-    """The stack for settings as JSON gives them. Without a package, with a stand-in: no template depends on pip."""
+STAND_IN = ROOT / "tests" / "events"
+"""For a package: no template depends on pip."""
+
+
+def synthesize(raw: dict[str, Any], region: str = "us-east-1", package: Path = STAND_IN) -> AcceptorStack:
+    """The stack for settings as JSON gives them."""
+    read = settings.parse(raw, region)
+    return AcceptorStack(app(), "HandshakeAcceptor", settings=read, package=package, account=ACCOUNT)
+
+
+def relay(raw: dict[str, Any] | None = None, region: str = "us-east-1", package: Path = STAND_IN) -> RelayStack:
+    """The stack of the management account."""
+    read = relay_settings.parse(raw, region)
+    return RelayStack(app(), "HandshakeRelay", settings=read, package=package, account=MANAGEMENT)
+
+
+def hub(raw: dict[str, Any], region: str = "us-east-1") -> HubStack:
+    """The stack of the monitoring account."""
+    return HubStack(app(), "HandshakeHub", settings=hub_settings.parse(raw, region), account=MONITORING)
+
+
+def app() -> App:
+    """A run of the CDK app, with what cdk.json says."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return AcceptorStack(
-        App(context=context, outdir=mkdtemp(dir=_SCRATCH.name)),
-        "HandshakeAcceptor",
-        settings=parse(raw, region),
-        package=package or ROOT / "tests" / "events",
-        account=ACCOUNT,
-    )
+    return App(context=context, outdir=mkdtemp(dir=_SCRATCH.name))
 
 
-def warnings(stack: AcceptorStack) -> list[str]:
+def warnings(stack: Stack) -> list[str]:
     found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
     return [str(entry.entry.data) for entry in found]
 
@@ -42,7 +59,7 @@ def warnings(stack: AcceptorStack) -> list[str]:
 class Deployed:
     """A template with its references resolved: an attribute of a resource reads `Type.Attribute`."""
 
-    def __init__(self, stack: AcceptorStack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.template: dict[str, Any] = Template.from_stack(stack).to_json()
         self._region = stack.region
         self._partition = {"us-gov-west-1": "aws-us-gov", "cn-northwest-1": "aws-cn"}.get(stack.region, "aws")

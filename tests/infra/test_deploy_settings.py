@@ -27,7 +27,8 @@ ACTIONS = (
 )
 KEYS = (
     "known are origins, allowAnyOrigin, declinable, managementAccounts, prefix, sweepMinutes, logRetentionDays, "
-    "tracing, alarmEmail, dashboard, runbook, expiryHours, failedTries, silentSweeps, clearSweeps"
+    "tracing, alarmEmail, dashboard, observabilitySink, runbook, expiryHours, failedTries, silentSweeps, "
+    "clearSweeps"
 )
 ARABIC_ONES = "\u0661" * 12
 """Digits to str.isdigit and to \\d, but no account id."""
