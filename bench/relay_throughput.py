@@ -39,7 +39,7 @@ def deployed() -> Iterator[EmbeddedAws]:
             feature_set="CONSOLIDATED_BILLING",
         )
         aws.bootstrap(MANAGEMENT)
-        aws.cdk(MANAGEMENT, "deploy", "--require-approval", "never", "--context", "stack=relay")
+        aws.deploy_relay(MANAGEMENT)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda account: admit(aws.client("events", account), account), MEMBERS))
         yield aws

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from local.handshake_service import HandshakeService
 from local.handshake_values import Effect, Fault, FeatureSet, Json, ShiftedClock, State
+from local.observability import Observability
 
 PREFIX = "/_handshakes/"
 
@@ -29,6 +30,7 @@ class Door:
     def __init__(self, world: Sequence[Mapping[str, Any]] = ()) -> None:
         """Start with a world: requests that are made now and after every reset."""
         self._clock = ShiftedClock()
+        self.observability = Observability()
         self.service = HandshakeService(self._clock)
         self._world = world
         self.reset()
@@ -105,6 +107,10 @@ class Door:
             }
             for found in self.service.handshakes()
         ]
+
+    def links(self) -> list[Json]:
+        """Every link of an account to a sink."""
+        return list(self.observability.links.values())
 
     def organization_of(self, account_id: str) -> str | None:
         """The id of the organization that an account is in now."""

@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close nine gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close ten gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -15,6 +15,7 @@ and a start with another one is refused. Besides the handshakes they close nine 
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
+- CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
 
 Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
@@ -31,6 +32,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -111,6 +113,10 @@ def install(aws: Ministack, door: Door) -> None:
     _reach_other_accounts_buses(aws)
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     _read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    responses = aws["responses"]
+    aws["provisioners"]._RESOURCE_HANDLERS |= door.observability.handlers(
+        responses.get_account_id, responses.get_region, partial(_admits, aws)
+    )
     aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
         "create": lambda logical_id, properties, stack: (logical_id, {"QueryDefinitionId": logical_id}),
         "update": lambda physical_id, old, new, stack: (physical_id, {"QueryDefinitionId": physical_id}),
@@ -185,29 +191,16 @@ def _reach_other_accounts_buses(aws: Ministack) -> None:
 
     Which code AWS gives for a bus that is not there is not documented; a policy that is not there admits nobody.
     """
-    eventbridge, evaluator, responses = aws["eventbridge"], aws["iam_evaluator"], aws["responses"]
+    eventbridge, responses = aws["eventbridge"], aws["responses"]
     put_own = eventbridge._put_events
-
-    def admits(bus: re.Match[str], entry: dict[str, Any]) -> bool:
-        keys = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
-        caller = evaluator.caller_arn()
-        context = evaluator.EvalContext(
-            principal_arn=caller,
-            principal_type="AssumedRole",
-            principal_account=responses.get_account_id(),
-            action="events:PutEvents",
-            resource_arn=bus[0],
-            region=bus["region"],
-            service_context=keys,
-        )
-        policy = eventbridge._event_bus_policies.get_scoped(bus["account"], bus["region"], bus["name"])
-        return bool(evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
 
     def put(entry: dict[str, Any], **more: Any) -> Any:
         bus = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
         if bus is None or bus["account"] == responses.get_account_id():
             return put_own({"Entries": [entry]}, **more)
-        if str(entry.get("Source")).startswith("aws.") or admits(bus, entry):
+        policy = eventbridge._event_bus_policies.get_scoped(bus["account"], bus["region"], bus["name"])
+        keys = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+        if str(entry.get("Source")).startswith("aws.") or _admits(aws, policy, "events:PutEvents", bus[0], keys):
             with responses.request_scope(bus["account"], bus["region"]):
                 return put_own({"Entries": [entry | {"EventBusName": bus["name"]}]}, **more)
         message = f"{bus[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
@@ -223,6 +216,21 @@ def _reach_other_accounts_buses(aws: Ministack) -> None:
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
 
     eventbridge._put_events = put_events
+
+
+def _admits(aws: Ministack, policy: Any, action: str, resource: str, keys: dict[str, Any]) -> bool:
+    """Whether the policy of another account's resource admits the caller."""
+    evaluator, responses = aws["iam_evaluator"], aws["responses"]
+    context = evaluator.EvalContext(
+        principal_arn=evaluator.caller_arn(),
+        principal_type="AssumedRole",
+        principal_account=responses.get_account_id(),
+        action=action,
+        resource_arn=resource,
+        region=responses.get_region(),
+        service_context={key.lower(): value for key, value in keys.items()},
+    )
+    return bool(evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
 
 
 def _teach_iam(aws: Ministack, door: Door) -> None:
