@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -19,7 +19,14 @@ class AcceptorFunction(LoggedFunction):
     """One function, woken by anything, that reconciles the account's handshakes with the policy."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, package: Path, failures: sqs.IQueue
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        ceiling: Sequence[str],
+        code: lambda_.Code,
+        failures: sqs.IQueue,
     ) -> None:
         super().__init__(
             scope,
@@ -28,10 +35,10 @@ class AcceptorFunction(LoggedFunction):
             description="Accepts the handshakes that the policy in Parameter Store allows, and nothing else",
             role_description="handshake-acceptor: what its function may ever do",
             handler="handshake_acceptor.handler.handler",
-            code=lambda_.Code.from_asset(str(package)),
+            code=code,
             # Shorter than the shortest sweep, so that a run is over before the next one starts.
             timeout=Duration.minutes(4),
-            grants=grants(Stack.of(scope), settings),
+            grants=grants(Stack.of(scope), settings, ceiling),
             failures=failures,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from aws_cdk import Aws, Stack
 
@@ -10,14 +10,13 @@ from infra.grants import Grant, allow
 from infra.settings import Origin, Settings
 
 
-def grants(stack: Stack, settings: Settings) -> Iterator[Grant]:
-    """What the acceptor's work needs.
+def grants(stack: Stack, settings: Settings, ceiling: Sequence[str]) -> Iterator[Grant]:
+    """What the acceptor's work needs. `ceiling` names all handshakes that may be accepted, by their ARNs.
 
     Organizations authorizes answers to a handshake on the handshake's ARN, which states its origin and action; lists
     and the own organization take no resource
     (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html).
     """
-    ceiling = [_ANY_HANDSHAKE] if settings.allow_any_origin else _handshakes(settings.origins)
     if ceiling:
         yield allow(
             "Accept",
@@ -31,7 +30,7 @@ def grants(stack: Stack, settings: Settings) -> Iterator[Grant]:
         yield allow(
             "Decline",
             ["organizations:DeclineHandshake"],
-            _handshakes(settings.declinable),
+            handshakes(settings.declinable),
             why_wildcard=_ID_UNKNOWN,
         )
     yield allow(
@@ -67,13 +66,24 @@ def grants(stack: Stack, settings: Settings) -> Iterator[Grant]:
 
 
 _ID_UNKNOWN = "The last part is the handshake's id, which nobody knows before it is sent; origin and action are named."
-_ANY_HANDSHAKE = f"arn:{Aws.PARTITION}:organizations::*:handshake/*"
 
 
-def _handshakes(origins: Iterable[Origin]) -> list[str]:
+def ceiling(settings: Settings) -> list[str]:
+    """All handshakes that settings let the function accept, by their ARNs."""
+    if settings.allow_any_origin:
+        return [f"arn:{Aws.PARTITION}:organizations::*:handshake/*"]
+    return handshakes(settings.origins)
+
+
+def handshakes(origins: Iterable[Origin], partition: str = Aws.PARTITION) -> list[str]:
+    """Every handshake of these origins and actions, by its ARN."""
+    return [f"arn:{partition}:organizations::{tail}/*" for tail in tails(origins)]
+
+
+def tails(origins: Iterable[Origin]) -> list[str]:
+    """The part of a handshake's ARN that states its origin and action."""
     return [
-        f"arn:{Aws.PARTITION}:organizations::{origin.management_account_id}:handshake/{origin.organization_id}"
-        f"/{action.lower()}/*"
+        f"{origin.management_account_id}:handshake/{origin.organization_id}/{action.lower()}"
         for origin in origins
         for action in origin.actions
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,11 @@ from typing import Any, Final
 from constructs import Node
 
 from handshake_acceptor.handshake import Action
+from handshake_acceptor.policy import InvalidPolicy, Policy
+from handshake_acceptor.policy_documents import Document
+from handshake_acceptor.policy_documents import load as load_policy
 from handshake_acceptor.schema import compile_schema, shown, violations
+from infra.partitions import HOME_REGIONS
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
@@ -27,17 +32,14 @@ RELAY: Final = "handshakeRelay"
 HUB: Final = "handshakeHub"
 KEYS: Final = (CONTEXT, RELAY, HUB, FILE, STACK)
 
-HOME_REGIONS: Final = ("us-east-1", "us-gov-west-1", "cn-northwest-1")
-"""Where Organizations' records reach EventBridge, one region a partition; a rule elsewhere would never match.
-
-https://docs.aws.amazon.com/organizations/latest/userguide/region-support.html
-"""
-
 MOST_GRANTS: Final = 60
 """A role's inline policies hold 10,240 characters together, and a grant's ARN takes up to 130 of them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
+
+MOST_BYTES: Final = 8192
+"""The most that a parameter of Parameter Store holds."""
 
 _SCHEMA: Final = Path(__file__).with_name("settings.schema.json")
 
@@ -60,6 +62,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The document of the setting `policy`, which is valid, and when it was read."""
+
+    name: str
+    """As the setting names it."""
+    text: str
+    policy: Policy
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What one deploy of the acceptor stack is told. In JSON the names are in camel case."""
 
@@ -71,6 +84,8 @@ class Settings:
     declinable: tuple[Origin, ...] = ()
     management_accounts: tuple[str, ...] = ()
     """The accounts that may put hints on the bus. None means that only the sweep finds invitations."""
+    policy: PolicyFile | None = None
+    """A policy document that code owns: every deploy writes it anew, beside those that people own."""
     prefix: str = "/handshake-acceptor/"
     sweep_minutes: int = 5
     log_retention_days: int = 365
@@ -89,7 +104,8 @@ class Settings:
 
 def load(node: Node, region: str) -> Settings:
     """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
-    return parse(given(node), region)
+    file = node.try_get_context(FILE)
+    return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
 
 
 def given(node: Node, context: str = CONTEXT) -> Any:
@@ -103,9 +119,21 @@ def given(node: Node, context: str = CONTEXT) -> Any:
     return node.try_get_context(context) if file is None else _read(str(file))
 
 
-def parse(raw: Any, region: str) -> Settings:
-    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
-    given = checked(raw, schema(), region, context=CONTEXT, together=_together)
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def parse(raw: Any, region: str, *, folder: Path = Path(), now: Callable[[], datetime] = _now) -> Settings:
+    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake.
+
+    Files that they name are looked for from `folder`: that of the settings, or of cdk.json, in which CDK runs the app.
+    """
+    name = raw.get("policy") if isinstance(raw, dict) else None
+    policy = _policy(name, folder, now) if name and isinstance(name, str) else None
+    problems = policy if isinstance(policy, list) else []
+    given = checked(raw, schema(), region, context=CONTEXT, together=_together, problems=problems)
+    if "policy" in given:
+        given["policy"] = policy
     for name in given.keys() & {"origins", "declinable"}:
         given[name] = tuple(map(_origin, given[name]))
     if "management_accounts" in given:
@@ -126,23 +154,41 @@ def checked(
     *,
     context: str,
     together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+    problems: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with every mistake.
 
-    `together` finds what is wrong with settings that are each right, as (JSON pointer, why).
+    `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
+    before.
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
     mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
-    problems = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
+    found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
     if region not in HOME_REGIONS:
-        problems.append(
+        found.append(
             f"region {region}: Organizations sends its events only to its partition's home region; "
             f"deploy to {' or '.join(HOME_REGIONS)}"
         )
-    if problems:
-        raise WrongSettings(problems)
+    found += problems
+    if found:
+        raise WrongSettings(found)
     return {_snake_case(key): value for key, value in raw.items()}
+
+
+def _policy(name: str, folder: Path, now: Callable[[], datetime]) -> PolicyFile | list[str]:
+    """The document that the setting `policy` names, or every mistake in it."""
+    try:
+        text = (folder / name).read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return [f"setting /policy: {shown(name)}: cannot be read: {why}"]
+    policy = load_policy([Document(name, text)])
+    if isinstance(policy, InvalidPolicy):
+        return [f"setting /policy: {error}" for error in policy.errors]
+    if (size := len(text.encode())) > MOST_BYTES:
+        return [f"setting /policy: {name}: {size} bytes; a parameter holds {MOST_BYTES} (8 KB)"]
+    return PolicyFile(name, text, policy, now())
 
 
 def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
 from infra import package, sbom
-from tests.infra.synthesis import LOCAL, ROOT, hub, relay, synthesize
+from tests.infra.synthesis import LOCAL, ROOT, hub, relay, synthesize, template
 
 CHECKOV = ROOT / ".venv-checks" / "bin" / "checkov"
 SINK = "arn:aws:oam:us-east-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"
@@ -32,6 +32,7 @@ EVERYTHING: dict[str, Any] = {
     "alarmEmail": "x@example.com",
     "dashboard": True,
     "observabilitySink": SINK,
+    "policy": "local/allowlist.json",
 }
 OF_RELAY = {"tracing": True, "alarmEmail": "x@example.com", "observabilitySink": SINK}
 OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"]}
@@ -39,6 +40,8 @@ STACKS: dict[str, Callable[[], Stack]] = {
     "example": lambda: synthesize(LOCAL),
     "nothing": lambda: synthesize({}, "us-gov-west-1"),
     "everything": lambda: synthesize(EVERYTHING, "cn-northwest-1"),
+    "template": lambda: template(LOCAL),
+    "template of everything": lambda: template(EVERYTHING),
     "relay": relay,
     "relay with everything": lambda: relay(OF_RELAY, "cn-northwest-1"),
     "hub": lambda: hub(OF_HUB),
