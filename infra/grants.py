@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,9 @@ class FunctionRole(iam.Role):
         )
         stack = Stack.of(self)
         for grant in grants:
-            exempt(self, {wildcard(stack, arn): grant.why_wildcard for arn in grant.statement.resources if "*" in arn})
+            # Resolved, because an ARN may be an expression with a parameter of the template in it.
+            arns = [arn for arn in grant.statement.resources if "*" in json.dumps(stack.resolve(arn))]
+            exempt(self, {wildcard(stack, arn): grant.why_wildcard for arn in arns})
 
 
 def allow(

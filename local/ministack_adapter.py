@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close ten gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close twelve gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -14,9 +14,11 @@ and a start with another one is refused. Besides the handshakes they close ten g
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
+- A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
+- CloudFormation refuses to create a log group that exists.
 
 Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
 organization of its own that has nothing to do with this one.
@@ -63,6 +65,7 @@ _HOOKS = {
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
     "ministack.services.cloudwatch": ("record_metric",),
+    "ministack.services.cloudwatch_logs": ("_log_groups",),
     "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
@@ -70,8 +73,10 @@ _HOOKS = {
         "_execution_record_for_config",
         "_emit_lambda_logs",
         "_emit_lambda_metrics",
+        "_fetch_code_from_s3",
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
+    "ministack.services.s3": ("_bucket_owner_account", "_foreign_bucket_allows"),
     "ministack.services.ssm": ("_put_parameter", "_delete_parameter", "_delete_parameters", "_lookup_parameter"),
 }
 
@@ -109,6 +114,8 @@ def install(aws: Ministack, door: Door) -> None:
     _add_handshakes(aws, door)
     _teach_iam(aws, door)
     _emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    _refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
+    _fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
     _keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
     _reach_other_accounts_buses(aws)
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
@@ -313,6 +320,38 @@ def _invoke_asynchronously(eventbridge: Any, lambda_svc: Any) -> None:
         lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
     eventbridge._dispatch_to_lambda = dispatch_to_lambda
+
+
+def _refuse_log_groups_that_exist(handlers: dict[str, Any], logs: Any) -> None:
+    """Ministack empties such a group, and deletes it when the create is rolled back."""
+    create = handlers["create"]
+
+    def create_log_group(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        if (name := properties.get("LogGroupName")) in logs._log_groups:
+            identifier = json.dumps({"/properties/LogGroupName": name}, separators=(",", ":"))
+            raise ValueError(f"Resource of type 'AWS::Logs::LogGroup' with identifier '{identifier}' already exists.")
+        return create(logical_id, properties, stack)
+
+    handlers["create"] = create_log_group
+
+
+def _fetch_code_from_others(lambda_svc: Any, s3: Any, responses: Any) -> None:
+    """Ministack looks only among the account's own buckets, and deploys a function without code if it is not there."""
+    fetch = lambda_svc._fetch_code_from_s3
+
+    def fetch_code_from_s3(bucket: str, key: str, version_id: str | None = None) -> bytes:
+        owner, caller = s3._bucket_owner_account(bucket), responses.get_account_id()
+        if owner is not None and (owner == caller or s3._foreign_bucket_allows(owner, bucket, key, "GET", {}, caller)):
+            with responses.request_scope(owner, responses.get_region()):
+                found: bytes | None = fetch(bucket, key, version_id=version_id)
+            if found is not None:
+                return found
+        raise ValueError(
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject"
+            f" for {bucket}/{key}"
+        )
+
+    lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
 
 
 def _read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:
