@@ -49,7 +49,7 @@ MOST_PARAMETER_BYTES: Final = 4096
 _ROOT: Final = Path(__file__).parents[1]
 _STACK: Final = "HandshakeAcceptor"
 _ACCOUNT: Final = "[0-9]{12}"
-_ORIGIN: Final = f"{_ACCOUNT}:handshake/o-[a-z0-9]{{10,32}}/({'|'.join(action.lower() for action in Action)})"
+_ORIGIN: Final = f"^{_ACCOUNT}:handshake/o-[a-z0-9]{{10,32}}/({'|'.join(action.lower() for action in Action)})$"
 
 
 class TemplateStack(AcceptorStack):
@@ -82,7 +82,7 @@ class TemplateStack(AcceptorStack):
         accounts = self._list(
             "ManagementAccounts",
             "Accounts that may put hints on this account's bus. None: only the sweep finds invitations",
-            allowed_pattern=f"|{_ACCOUNT}",
+            allowed_pattern=f"^(|{_ACCOUNT})$",
             constraint_description="must be account ids of 12 digits, or nothing",
             default=",".join(settings.management_accounts),
         )
@@ -98,12 +98,12 @@ class TemplateStack(AcceptorStack):
         bucket = self._text(
             "AssetBucket",
             "The bucket with the function's asset, in the region of the stack. Who deploys must be able to read it",
-            allowed_pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            allowed_pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         )
         folder = self._text(
             "AssetFolder",
             "Where the asset is in that bucket: empty, or a path that ends with a slash",
-            allowed_pattern="|.*/",
+            allowed_pattern="^(|.*/)$",
             default="",
         )
         # The name follows from the content, and is no parameter: a stack keeps the values of its parameters, and would
@@ -149,7 +149,7 @@ class TemplateStack(AcceptorStack):
             "DeployedPolicyRevision",
             "Any text; another one makes CloudFormation write policy/deployed again, edited there or not",
             default="1",
-            allowed_pattern="[ -~]{1,100}",
+            allowed_pattern="^[ -~]{1,100}$",
         )
         given = self._given("HasDeployedPolicy", text)
         if settings.policy is None:
