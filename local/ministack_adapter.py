@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close twelve gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close thirteen gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -15,6 +15,7 @@ and a start with another one is refused. Besides the handshakes they close twelv
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
+- What a function says late, on a busy machine, is in its log all the same.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
@@ -34,7 +35,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, partialmethod
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +56,7 @@ _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHan
 _HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
+    "ministack.core.lambda_runtime": ("Worker",),
     "ministack.core.iam_evaluator": (
         "_principal_org_id",
         "_resolve_condition_key",
@@ -119,6 +121,7 @@ def install(aws: Ministack, door: Door) -> None:
     _keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
     _reach_other_accounts_buses(aws)
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
+    _lose_no_log_line(aws["lambda_runtime"].Worker)
     _read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     responses = aws["responses"]
     aws["provisioners"]._RESOURCE_HANDLERS |= door.observability.handlers(
@@ -352,6 +355,16 @@ def _fetch_code_from_others(lambda_svc: Any, s3: Any, responses: Any) -> None:
         )
 
     lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
+
+
+def _lose_no_log_line(worker: Any) -> None:
+    """Ministack waits 50 ms for what a function has said, less than a busy machine takes, and forgets the rest.
+
+    Every function of ours says something, so that the longer wait costs a run next to nothing.
+    """
+    worker._drain_stderr_bounded = partialmethod(
+        worker._drain_stderr_bounded, first_line_wait=3.0, idle_confirm=0.05, hard_cap=10.0
+    )
 
 
 def _read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:

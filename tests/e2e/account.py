@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from local.aws import FUNCTION, EmbeddedAws
+from local.aws import FUNCTION, SETTINGS, EmbeddedAws, run
 from tests.e2e.conftest import ALLOWED, DENIED, PREFIX, Origin
 
 STACK = "HandshakeAcceptor"
@@ -114,6 +114,39 @@ def document(sid: str, origin: Origin = ALLOWED) -> str:
     names = {"OrganizationId": origin.organization_id, "ManagementAccountId": origin.management_account_id}
     statement = {"Sid": sid, "Effect": "Allow", "Action": "INVITE", "Origin": names}
     return json.dumps({"Version": "2026-01-01", "Statement": [statement]})
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A template whose asset is in a bucket, for some accounts to read."""
+
+    template: str
+    asset: dict[str, str]
+    """The parameters that say where."""
+
+    def create(self, account: Account, **parameters: str) -> None:
+        account.create(self.template, **self.asset, **parameters)
+
+
+def publish(operator: Account, readers: Sequence[str], settings: Path = SETTINGS) -> Published:
+    """Builds the template as people do, and puts its asset into a bucket of the operator's."""
+    bucket, folder = "example-assets", "releases/"
+    built = run(["make", "--silent", "template", f"SETTINGS={settings}"], operator.aws.environment(operator.id))
+    template = Path(built.splitlines()[-1])
+    text = template.read_text()
+    (function,) = (each for each in json.loads(text)["Resources"].values() if each["Type"] == "AWS::Lambda::Function")
+    asset = function["Properties"]["Code"]["S3Key"]["Fn::Join"][1][1]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": list(readers)},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/{folder}*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    operator.client("s3").create_bucket(Bucket=bucket)
+    operator.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
+    upload(operator, bucket, f"{folder}{asset}", template.with_name(asset))
+    return Published(text, {"AssetBucket": bucket, "AssetFolder": folder})
 
 
 def upload(account: Account, bucket: str, key: str, asset: bytes | Path) -> None:
