@@ -3,7 +3,7 @@
 Every run that an invitation causes is the function's own code, over a handshake service of the account's own; what is
 shared is the time, the buckets of the organization and of the management account, and the relay. A sweep that finds
 nothing to accept is counted, not run: a test shows that it makes the calls that are counted. So the lists of accounts
-that have joined do not meet in their organization's bucket here; `_members` is about these.
+that have joined do not meet in their organization's bucket here; `_fleet_members` is about these.
 
 The relay is modelled as time and calls: a run a record, a PutEvents a run.
 """
@@ -12,100 +12,36 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from math import ceil
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from bench._fleet_limits import PER_ACCOUNT, PUT_EVENTS, RETRIED_AFTER, SWEEP, TIMEOUT, Assumed, Bucket
+from bench._fleet_account import Invited
+from bench._fleet_limits import PER_ACCOUNT, PUT_EVENTS, RETRIED_AFTER, SWEEP, Assumed, Bucket
 from bench._virtual_time import Loop
 from handshake_acceptor import look
-from handshake_acceptor import trigger as triggers
-from handshake_acceptor.look import Looker
-from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
-from handshake_acceptor.reconcile import Reconcile
-from handshake_acceptor.record import Outcome, Report
+from handshake_acceptor.record import Outcome
 from handshake_acceptor.retry import Clock
-from handshake_acceptor.telemetry import Telemetry
-from local.handshake_service import HandshakeService
 from tests.faults.fault_world import Inline
-from tests.unit.world import (
-    MANAGEMENT,
-    ORGANIZATION,
-    OTHER_MANAGEMENT,
-    OTHER_ORGANIZATION,
-    PREFIX,
-    START,
-    OrganizationsClient,
-    Parameters,
-    allow,
-    client_error,
-    deny,
-    document,
-)
+from tests.unit.world import START, client_error
 
 HOUR = 3600.0
 SWEEPS = int(HOUR / SWEEP)
 """Of every account in the hour."""
 GIVEN_UP = 3 * HOUR
 """What is not accepted by then is lost."""
+IDLE_METRICS = frozenset({"Pending", "NotAllowed", "HoursLeft"})
+"""What a sweep sends where a foreign invitation waits; elsewhere it sends nothing."""
+CONFLICTS = "AcceptHandshake, concurrent modification"
 
 
-class Names:
-    """Stands for logger and metrics: keeps the names of the metrics that are sent."""
-
-    def __init__(self) -> None:
-        self.metric_set: set[str] = set()
-        self.info = self.error = lambda *_, **__: None
-        self.flush_metrics = lambda: None
-
-    def add_metric(self, name: str, *_: object) -> None:
-        self.metric_set.add(str(name))
-
-
-@dataclass
-class Invited:
-    """One account, and what became of it."""
-
-    number: int
-    seed: str
-    foreign: bool
-    """Whether a foreign invitation waits there, too."""
-    phase: float
-    """When the first sweep of the hour is due."""
-    service: HandshakeService
-    parameters: Parameters
-    invited_at: float = 0.0
-    listed_at: float = 0.0
-    began: float = 0.0
-    """When the run that accepted was due."""
-    runs: int = 0
-    swept: int = 0
-    """Sweeps of the hour that were run, not counted."""
-    buckets: dict[str, Bucket] = field(default_factory=lambda: {name: Bucket(*of) for name, of in PER_ACCOUNT.items()})
-    metrics: set[tuple[str, int]] = field(default_factory=set)
-    """Each metric with the hour in which it was sent."""
-
-    @property
-    def id(self) -> str:
-        return f"{self.number:012d}"
-
-    @property
-    def handshake_id(self) -> str:
-        return f"h-{self.number:010d}ours"
-
-    def dice(self, purpose: str) -> Random:
-        """Chance of its own for every purpose: what happens to one account, or without a relay, changes no other's."""
-        return Random(f"{self.seed} {self.number} {purpose}")
-
-    @property
-    def accepted_at(self) -> float | None:
-        """When the service says that it was accepted."""
-        finished_at = self.service.handshake(self.handshake_id).finished_at
-        return (finished_at - START).total_seconds() if finished_at else None
+def idle_calls(sweeps: int, *, foreign: bool) -> dict[str, int]:
+    """The calls of sweeps that find nothing to accept: two, and a third where a foreign invitation waits."""
+    calls = {"ListHandshakesForAccount": sweeps, "GetParametersByPath": sweeps}
+    return calls | ({"DescribeOrganization": sweeps} if foreign else {})
 
 
 class Fleet:
@@ -116,21 +52,23 @@ class Fleet:
         self.relay = relay
         self.loop = Loop()
         self.calls: Counter[str] = Counter()
-        self.throttled: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """Of the calls, those that were throttled or in conflict."""
         self.runs = self.failed_runs = self.relay_runs = self.most_relays = 0
         self.seconds = self.relay_seconds = 0.0
         self.organization = {name: Bucket(*of) for name, of in assumed.per_organization.items()}
-        self.put_events = Bucket(*PUT_EVENTS)
-        self.accepting: Counter[str] = Counter()
-        self.relays: list[float] = []
-        """When each environment of the relay is free again."""
-        self.accounts = [self._account(number, seed) for number in range(1, accounts + 1)]
+        self.accounts = [Invited(number, seed, assumed, self.loop) for number in range(1, accounts + 1)]
+        self._put_events = Bucket(*PUT_EVENTS)
+        self._accepting = 0
+        self._relays: list[float] = []  # when each environment of the relay is free again
 
     def run(self) -> Fleet:
         with patch.object(look, "ThreadPoolExecutor", Inline):
             self.loop.process(0.0, self._invite)
             self.loop.run()
-        self._count_idle_sweeps()
+        for account in self.accounts:
+            self.calls.update(idle_calls(SWEEPS - account.swept, foreign=account.foreign))
+            account.metrics |= IDLE_METRICS if account.foreign else frozenset()
         return self
 
     # What comes out
@@ -142,7 +80,7 @@ class Fleet:
 
     @property
     def longest_run(self) -> float:
-        """From when a sweep or a hint was due until it had accepted."""
+        """From when a sweep or a hint was due until it had accepted, with the tries of it that failed."""
         return max(each.accepted_at - each.began for each in self.accounts if each.accepted_at is not None)
 
     @property
@@ -152,10 +90,7 @@ class Fleet:
 
     @property
     def wrong(self) -> int:
-        """Foreign invitations that were accepted or declined, and any that was accepted twice."""
-        handshakes = [found for each in self.accounts for found in each.service.handshakes()]
-        foreign = sum(f.organization_id != ORGANIZATION and f.finished_at is not None for f in handshakes)
-        return foreign + sum(found.accept_effects > 1 for found in handshakes)
+        return sum(each.wrong for each in self.accounts)
 
     @property
     def most_open(self) -> int:
@@ -170,32 +105,12 @@ class Fleet:
 
     # The management account
 
-    def _account(self, number: int, seed: str) -> Invited:
-        service = HandshakeService(self._time)
-        service.add_organization(ORGANIZATION, MANAGEMENT)
-        service.add_organization(OTHER_ORGANIZATION, OTHER_MANAGEMENT)
-        parameters = Parameters()
-        parameters.values[f"{PREFIX}mode"] = "enforce"
-        parameters.values[f"{PREFIX}policy/allowlist"] = document(allow())
-        parameters.values[f"{PREFIX}policy/never"] = document(deny(Action="TRANSFER_RESPONSIBILITY"))
-        dice = Random(f"{seed} {number}")
-        foreign, phase = dice.random() < self.assumed.foreign_share, dice.random() * SWEEP
-        account = Invited(number, seed, foreign, phase, service, parameters)
-        landing = dice.uniform(*self.assumed.landing) if dice.random() < self.assumed.landing_share else 0.0
-        service.configure(accept_delay=timedelta(seconds=landing), describe_refused_to_standalone=True)
-        if foreign:
-            self._send(account, OTHER_MANAGEMENT, f"h-{number:010d}theirs")
-        return account
-
-    def _send(self, account: Invited, management: str, handshake_id: str) -> None:
-        account.service.choose_ids(handshake_id)
-        target = {"Target": {"Type": "ACCOUNT", "Id": account.id}}
-        account.service.call("InviteAccountToOrganization", management, target)
-
     def _invite(self) -> None:
         """One loop over all accounts, as fast as Organizations lets one caller be."""
-        bucket, dice = Bucket(*PER_ACCOUNT["InviteAccountToOrganization"]), Random("sender")
-        clock = Clock(now=self._time, remaining=lambda: 0.0, sleep=self.loop.sleep, random=dice.random)
+        bucket = Bucket(*PER_ACCOUNT["InviteAccountToOrganization"])
+        clock = Clock(
+            now=lambda: START, remaining=lambda: 0.0, sleep=self.loop.sleep, random=Random("sender").random
+        )  # only its backoff is used
         for account in self.accounts:
             attempt = 1
             while not self._invited(bucket):
@@ -203,10 +118,8 @@ class Fleet:
                 attempt += 1
             account.invited_at = self.loop.now
             account.listed_at = self.loop.now + self.assumed.listed_delay(account.dice("listed"))
-            self.loop.at(account.listed_at, partial(self._send, account, MANAGEMENT, account.handshake_id))
-            due = account.phase
-            while due <= self.loop.now:
-                due += SWEEP
+            self.loop.at(account.listed_at, account.list)
+            due = account.phase + SWEEP * max(0, ceil((self.loop.now - account.phase) / SWEEP))
             self.loop.at(due, partial(self._sweep, account, due))
             if self.relay:
                 self._record(account)
@@ -214,7 +127,7 @@ class Fleet:
     def _invited(self, bucket: Bucket) -> bool:
         self.loop.sleep(self.assumed.inviting)
         served = bucket.take(self.loop.now)
-        self._called("InviteAccountToOrganization", throttled=not served)
+        self._called("InviteAccountToOrganization", served=served)
         return served
 
     def _record(self, account: Invited) -> None:
@@ -224,18 +137,18 @@ class Fleet:
             self.loop.at(self.loop.now + delay + dice.uniform(*self.assumed.delivery), partial(self._tell, account))
 
     def _tell(self, account: Invited) -> None:
-        """One run of the relay: an environment that is free, else a new one."""
+        """One run of the relay: in an environment that is free, else in a new one."""
         now, dice = self.loop.now, account.dice("hint")
-        warm = bool(self.relays) and self.relays[0] <= now
+        warm = bool(self._relays) and self._relays[0] <= now
         if warm:
-            heapq.heappop(self.relays)
+            heapq.heappop(self._relays)
         seconds = self.assumed.relay_putting + (0.0 if warm else self.assumed.relay_cold)
         put_at = now + seconds
-        heapq.heappush(self.relays, put_at)
-        self.most_relays = max(self.most_relays, len(self.relays))
+        heapq.heappush(self._relays, put_at)
+        self.most_relays = max(self.most_relays, len(self._relays))
         self.relay_runs += 1
         self.relay_seconds += seconds
-        self._called("PutEvents", throttled=not self.put_events.take(put_at))
+        self._called("PutEvents", served=self._put_events.take(now))
         time = (START + timedelta(seconds=put_at)).isoformat()
         hint = {"source": "handshake-acceptor.relay", "time": time, "handshake_id": account.handshake_id}
         for _ in range(2 if dice.random() < self.assumed.twice_share else 1):
@@ -259,8 +172,7 @@ class Fleet:
 
     def _run(self, account: Invited, event: dict[str, Any], due: float, init: float, tries: int) -> None:
         began = self.loop.now
-        account.runs += 1
-        report = self._reconcile(account, event)
+        report = account.reconcile(event, partial(self.before, account))
         self.runs += 1
         self.seconds += self.loop.now - began + init
         accepted = {Outcome.ACCEPTED, Outcome.ACCEPT_UNCONFIRMED}
@@ -271,74 +183,28 @@ class Fleet:
             if tries < len(RETRIED_AFTER):
                 self._wake(account, event, due, self.loop.now + RETRIED_AFTER[tries], tries + 1)
 
-    def _reconcile(self, account: Invited, event: dict[str, Any]) -> Report:
-        """What the function's handler does."""
-        deadline, dice = self.loop.now + TIMEOUT, account.dice(f"run {account.runs}")
-        clock = Clock(
-            now=self._time, remaining=lambda: deadline - self.loop.now, sleep=self.loop.sleep, random=dice.random
-        )
-        client, names = OrganizationsClient(account.service, account.id), Names()
-        client.before = partial(self._before, account, dice)
-        organizations = Organizations(client, clock)
-        store = PolicyStore(Policy(self, account), clock, PREFIX)
-        looker = Looker(organizations, store, clock, account.id, "aws")
-        telemetry = Telemetry(names, names, self._time)  # type: ignore[arg-type]
-        trigger = triggers.parse(event)
-        report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
-        telemetry.run(report, trigger)
-        account.metrics |= {(name, int(self.loop.now // HOUR)) for name in names.metric_set}
-        return report
-
-    def _before(self, account: Invited, dice: Random, operation: str) -> None:
+    def before(self, account: Invited, dice: Random, operation: str) -> None:
         """The time that a call takes, and what AWS may answer instead of serving it."""
+        if operation == "GetParametersByPath":
+            self._called(operation)
+            return
         accepts = operation == "AcceptHandshake"
-        self.accepting[operation] += 1
+        self._accepting += accepts
         self.loop.sleep(self.assumed.accepting if accepts else self.assumed.reading)
-        self.accepting[operation] -= 1
+        self._accepting -= accepts
         buckets = [account.buckets[operation]]
         if operation in self.organization and (accepts or account.service.organization_of(account.id)):
             buckets.append(self.organization[operation])
         served = all(bucket.has(self.loop.now) for bucket in buckets)
-        self._called(operation, throttled=not served)
+        self._called(operation, served=served)
         if not served:
             raise client_error("TooManyRequestsException", operation)
         for bucket in buckets:
             bucket.take(self.loop.now)
-        if accepts and self.accepting[operation] and dice.random() < self.assumed.conflict_share:
-            self.throttled["AcceptHandshake, concurrent modification"] += 1
+        if accepts and self._accepting and dice.random() < self.assumed.conflict_share:
+            self.refused[CONFLICTS] += 1
             raise client_error("ConcurrentModificationException", operation)
 
-    def _called(self, operation: str, *, throttled: bool = False) -> None:
+    def _called(self, operation: str, *, served: bool = True) -> None:
         self.calls[operation] += 1
-        if throttled:
-            self.throttled[operation] += 1
-
-    def _count_idle_sweeps(self) -> None:
-        for account in self.accounts:
-            self.calls.update(idle_calls(SWEEPS - account.swept, foreign=account.foreign))
-            account.metrics |= {(name, 0) for name in IDLE_METRICS if account.foreign}
-
-    def _time(self) -> Any:
-        return START + timedelta(seconds=self.loop.now)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Parameter Store for one account, counted."""
-
-    fleet: Fleet
-    account: Invited
-
-    def get_parameters_by_path(self, **request: Any) -> dict[str, Any]:
-        self.fleet._called("GetParametersByPath")
-        return self.account.parameters.get_parameters_by_path(**request)
-
-
-IDLE_METRICS = ("Pending", "NotAllowed", "HoursLeft")
-"""What a sweep sends where a foreign invitation waits; elsewhere it sends nothing."""
-
-
-def idle_calls(sweeps: int, *, foreign: bool) -> dict[str, int]:
-    """The calls of sweeps that find nothing to accept: two, and a third where a foreign invitation waits."""
-    calls = {"ListHandshakesForAccount": sweeps, "GetParametersByPath": sweeps}
-    return calls | ({"DescribeOrganization": sweeps} if foreign else {})
+        self.refused[operation] += not served

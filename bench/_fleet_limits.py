@@ -68,11 +68,12 @@ class Assumed:
     cold_share: float = 0.5
     """Of the runs; a sweep comes when the last one's environment may or may not be there still."""
     cold: float = 1.5
-    """218 ms of imports and clients on a whole core (docs of the package), on the share of one that 256 MB get."""
+    """218 ms of imports and clients were measured on a whole core; 256 MB get about a seventh of one."""
     delivery: tuple[float, float] = (0.05, 0.5)
-    """Of an event, from a bus to the start of its target; about half a second was EventBridge's own word."""
+    """Of an event, from a bus to its target's start; AWS long called about half a second typical."""
     schedule: tuple[float, float] = (0.0, 1.0)
-    """Of a scheduled invocation, after its time."""
+    """Of a scheduled invocation, after its time. The documented precision of 60 s is taken for part of a schedule's own
+    phase; `HARSH` takes it for every invocation anew."""
     record_median: float = 20.0
     """From the call's answer until its record is on the management account's bus: log-normal. AWS promises no time, and
     names 5 minutes on average for log files; users report seconds to a minute or two for events."""
@@ -119,7 +120,7 @@ HARSH = replace(
     cold_share=1.0,
     cold=5.0,
     delivery=(0.5, 3.0),
-    # Scheduler's documented precision is 60 s: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html: "60 second precision".
     schedule=(0.0, 59.0),
     record_median=150.0,
     late_share=0.1,
@@ -130,6 +131,6 @@ HARSH = replace(
     conflict_share=0.3,
     landing_share=0.5,
     landing=(1.0, 60.0),
-    # As fast as one management account can invite, and no burst to speak of.
+    # Less than half of the documented burst.
     per_organization=PER_ORGANIZATION | {"AcceptHandshake": (5, 2)},
 )

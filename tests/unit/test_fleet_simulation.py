@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 from random import Random
 
 import pytest
 
 from bench._fleet import Fleet, idle_calls
 from bench._fleet_limits import HARSH, LIKELY, SWEEP, Assumed, Bucket
-from bench._fleet_members import idle_run
+from bench._fleet_members import backoff, idle_run
 from bench._virtual_time import Loop
-from handshake_acceptor.retry import Clock
-from tests.unit.world import MANAGEMENT, PREFIX, deny, document
+from handshake_acceptor.record import Report
+from tests.unit.world import PREFIX, deny, document
 
 ACCOUNTS = 50
-SWEPT = {"source": "aws.scheduler"}
 
 
 @pytest.mark.parametrize("assumed", [LIKELY, HARSH], ids=["likely", "harsh"])
@@ -43,7 +42,7 @@ def test_the_same_fleet_is_the_same_twice() -> None:
     first, second = (Fleet(ACCOUNTS, LIKELY, relay=True).run() for _ in range(2))
 
     assert first.times == second.times
-    assert (first.calls, first.throttled, first.seconds) == (second.calls, second.throttled, second.seconds)
+    assert (first.calls, first.refused, first.seconds) == (second.calls, second.refused, second.seconds)
 
 
 def test_with_every_record_lost_the_relay_is_the_sweep_alone() -> None:
@@ -89,8 +88,7 @@ def test_an_idle_run_makes_the_calls_that_are_counted_and_changes_nothing(foreig
     (account,) = fleet.accounts
     before = account.service.handshakes()
 
-    fleet.loop.process(0.0, lambda: fleet._reconcile(account, SWEPT))
-    fleet.loop.run()
+    swept(fleet)
 
     assert fleet.calls == idle_calls(1, foreign=account.foreign)
     assert account.service.handshakes() == before
@@ -98,28 +96,33 @@ def test_an_idle_run_makes_the_calls_that_are_counted_and_changes_nothing(foreig
 
 @pytest.mark.parametrize(("rate", "served"), [(0.1, True), (0.011, True), (0.0, False)])
 def test_an_idle_run_that_is_throttled_is_played_as_the_function_does_it(rate: float, served: bool) -> None:
-    fleet = Fleet(1, replace(LIKELY, foreign_share=0.0), relay=False)
+    fleet = Fleet(1, replace(LIKELY, foreign_share=0.0, landing_share=0.0), relay=False)
     (account,) = fleet.accounts
-    invitation = account.service.call(
-        "InviteAccountToOrganization", MANAGEMENT, {"Target": {"Type": "ACCOUNT", "Id": account.id}}
-    )
-    account.service.configure(accept_delay=timedelta(0))
-    account.service.call("AcceptHandshake", account.id, {"HandshakeId": invitation["Handshake"]["Id"]})
+    account.list()
+    account.service.call("AcceptHandshake", account.id, {"HandshakeId": account.handshake_id})
     fleet.organization["ListHandshakesForAccount"] = empty(rate)
-    failures: list[tuple[str, ...]] = []
-    fleet.loop.process(0.0, lambda: failures.append(fleet._reconcile(account, SWEPT).failures))
-    fleet.loop.run()
+    report = swept(fleet)
 
-    loop, calls, over = Loop(), Counter[str](), []
-    dice = account.dice(f"run {account.runs}")
-    clock = Clock(now=lambda: None, remaining=lambda: 0.0, sleep=lambda _: None, random=dice.random)
-    idle_run(loop, empty(rate), clock, LIKELY.reading, calls, lambda *result: over.append(result))
+    loop, over = Loop(), list[tuple[float, bool]]()
+    calls, throttled = Counter[str](), Counter[str]()
+    waits = backoff(account.dice("run 1"))
+    idle_run(loop, empty(rate), waits, LIKELY.reading, calls, throttled, lambda *result: over.append(result))
     loop.run()
 
-    assert calls.pop("throttled") == fleet.throttled["ListHandshakesForAccount"] > 0
-    assert calls == fleet.calls
+    assert (calls, throttled) == (fleet.calls, +fleet.refused)
+    assert throttled.total() > 3
     assert over == [(pytest.approx(fleet.loop.now), served)]
-    assert (failures == [()]) is served
+    assert (report.failures == ()) is served
+
+
+def swept(fleet: Fleet) -> Report:
+    """One sweep of the fleet's one account."""
+    (account,) = fleet.accounts
+    reports: list[Report] = []
+    sweep = partial(account.reconcile, {"source": "aws.scheduler"}, partial(fleet.before, account))
+    fleet.loop.process(0.0, lambda: reports.append(sweep()))
+    fleet.loop.run()
+    return reports[0]
 
 
 def empty(rate: float) -> Bucket:
