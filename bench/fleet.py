@@ -38,7 +38,7 @@ ASSUMED = {name: each["value"] for name, each in PRICES["assumed"].items()}
 
 @dataclass(frozen=True)
 class Usage:
-    """What AWS bills of some time. Alarms and the like stand whether anybody is invited or not: `bench cost` has them."""
+    """What AWS bills of some time. What stands all the same, such as alarms, is in `bench cost`."""
 
     runs: int
     seconds: float
