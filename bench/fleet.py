@@ -4,7 +4,7 @@ Every run that an invitation causes is the function's own code (`_fleet`); what 
 `_fleet_limits`, each figure with its source. The claims to check: with the sweep alone nobody waits longer than one
 sweep period and one run; nothing foreign is accepted, and nothing is lost. Then what bounds it: harsher assumptions,
 accepts that are limited to fewer than the invitations, and the sweeps of members (`_fleet_members`), whose lists share
-one bucket an organization. About two minutes of one core; the same figures on every run.
+one bucket an organization. Less than three minutes of one core; the same figures on every run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOURS = 730
 """A month, as AWS reckons it."""
 GB = 1e9
 MEMORY = 0.25
-"""GB of the function; assumed of the relay."""
+"""GB of the function, and of the relay."""
 OF_MEMBERS = ("ListHandshakesForAccount", "GetParametersByPath", "DescribeOrganization", "AcceptHandshake")
 
 
