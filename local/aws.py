@@ -91,6 +91,10 @@ class EmbeddedAws:
         """`cdk deploy` of the relay's stack; gives its outputs."""
         return self._deploy(account_id, "--context", "stack=relay")
 
+    def deploy_hub(self, account_id: str, settings: Path) -> dict[str, str]:
+        """`cdk deploy` of the hub's stack; gives its outputs."""
+        return self._deploy(account_id, "--context", "stack=hub", "--context", f"settings={settings}")
+
     def _deploy(self, account_id: str, *options: str) -> dict[str, str]:
         with TemporaryDirectory() as folder:
             outputs = Path(folder, "outputs.json")

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from local.aws import LOG_GROUP, RELAY_LOG_GROUP, EmbeddedAws, embedded_aws, wait_for
-from tests.e2e.account import Account, publish
+from local.aws import LOG_GROUP, RELAY_LOG_GROUP, SETTINGS, EmbeddedAws, embedded_aws, wait_for
+from tests.e2e.account import Account, Published, publish
 from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, Origin
 
 MANAGEMENT = ALLOWED.management_account_id
@@ -46,6 +46,7 @@ class Fleet:
     members: list[Account]
     relay: dict[str, str]
     """The outputs of the relay's stack."""
+    published: Published
 
     def invite(self, origin: Origin, target: str) -> str:
         kind = "EMAIL" if "@" in target else "ACCOUNT"
@@ -82,7 +83,8 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
     with embedded_aws() as aws:
         for origin in (ALLOWED, DENIED, BEYOND):
             aws.control.add_organization(
@@ -93,13 +95,17 @@ def fleet() -> Iterator[Fleet]:
         aws.control.start_trail(account_id=MANAGEMENT)
         aws.bootstrap(MANAGEMENT)
         relay = aws.deploy_relay(MANAGEMENT)
+        (folder / "hub.json").write_text(json.dumps({"accounts": MEMBERS}))
+        sink = aws.deploy_hub(MANAGEMENT, folder / "hub.json")["SinkArn"]
+        settings = json.loads(SETTINGS.read_text()) | {"observabilitySink": sink, "dashboard": False}
+        (folder / "settings.json").write_text(json.dumps(settings))
         members = [Account(aws, each) for each in MEMBERS]
         for member in members:
             member.register()
-        published = publish(Account(aws, MANAGEMENT), MEMBERS)
+        published = publish(Account(aws, MANAGEMENT), [*MEMBERS, WITHOUT], folder / "settings.json")
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda member: published.create(member, DeployedPolicy=json.dumps(POLICY)), members))
-        yield Fleet(aws, members, relay)
+        yield Fleet(aws, members, relay, published)
 
 
 def test_everybody_joins_by_hint_and_nobody_joins_anything_else(fleet: Fleet) -> None:
@@ -165,6 +171,17 @@ def test_a_hint_that_cannot_be_sent_is_tried_again_and_kept(fleet: Fleet) -> Non
     assert body["requestPayload"] == event
     assert "MEMBERS_UNREADABLE AccessDeniedException" in message["Body"]
     sqs.delete_message(QueueUrl=fleet.relay["FailureQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_every_member_is_linked_to_the_hub_and_nobody_else_can_be(fleet: Fleet) -> None:
+    links = fleet.aws.control.links()
+    assert sorted(link["account_id"] for link in links) == MEMBERS
+    assert all(link["label"] == link["account_id"] for link in links)
+    why = Account(fleet.aws, WITHOUT).why_not_created(fleet.published.template, **fleet.published.asset)
+    assert f"does not admit account {WITHOUT}" in why
+    dashboards = fleet.aws.client("cloudwatch", MANAGEMENT).list_dashboards()["DashboardEntries"]
+    assert [each["DashboardName"] for each in dashboards] == ["handshake-acceptor-fleet"]
+    assert not fleet.members[0].client("cloudwatch").list_dashboards()["DashboardEntries"]
 
 
 def test_no_personal_data_is_written_or_travels(fleet: Fleet) -> None:
