@@ -6,12 +6,15 @@ Error messages of AWS are not passed on: they name the caller, whose session is 
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Annotated, Any
 
 import boto3
+import botocore.session
 import typer
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
@@ -56,11 +59,16 @@ class Caller:
     """The session or user; the role where that is an e-mail address; empty where neither may be shown."""
 
 
-class Aws:
-    """One account in one region."""
+_MAKES_CLIENTS = Lock()
+"""A session makes clients for one thread at a time; so do sessions that share what they have read of the services."""
 
-    def __init__(self, profile: str | None, region: str | None) -> None:
-        self._session = boto3.Session(profile_name=profile, region_name=region)
+
+class Aws:
+    """One account in one region. It keeps no client: of hundreds of accounts only those at work hold any."""
+
+    def __init__(self, profile: str | None, region: str | None, **more: Any) -> None:
+        self._session = boto3.Session(profile_name=profile, region_name=region, **more)
+        self._keys: dict[str, str] = {}
         self.region: str = self._session.region_name or ""
         if not self.region:
             raise BadInput("no region: give --region or set AWS_REGION; it is the partition's home region (us-east-1)")
@@ -68,9 +76,18 @@ class Aws:
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """A client of a service, with this tool's timeouts and retries."""
         try:
-            return self._session.client(service, config=_CONFIG.merge(config) if config else _CONFIG)
+            with _MAKES_CLIENTS:
+                wanted = _CONFIG.merge(config) if config else _CONFIG
+                return self._session.client(service, config=wanted, **self._keys)
         except ValueError as error:  # botocore's answer to an endpoint that is no URL
             raise BadInput(f"AWS configuration: {error}") from error
+
+    def with_credentials(self, given: Mapping[str, Any]) -> "Aws":
+        """The same with other credentials, as STS gives them: whose they are decides which account it is."""
+        other = copy(self)
+        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey"}
+        other._keys = {key: given[name] for key, name in {**names, "aws_session_token": "SessionToken"}.items()}
+        return other
 
     def caller(self) -> Caller:
         """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
@@ -78,6 +95,18 @@ class Aws:
         _, partition, _, _, account_id, resource = arn.split(":", 5)
         names = [part for part in resource.split("/")[1:] if "@" not in part]
         return Caller(account_id, partition, names[-1] if names else "")
+
+
+def of_profiles(profiles: Iterable[str], region: str | None) -> list[Aws]:
+    """The account of each profile. They share what is read of the services, which is the greatest part of a session."""
+    loader = botocore.session.Session().get_component("data_loader")
+    made = []
+    for profile in profiles:
+        core = botocore.session.Session(profile=profile)
+        core.get_scoped_config()  # raises where there is no such profile, which is better said before anything is done
+        core.register_component("data_loader", loader)
+        made.append(Aws(profile, region, botocore_session=core))
+    return made
 
 
 def clock(seconds: float = 0.0) -> Clock:
