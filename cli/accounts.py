@@ -80,7 +80,7 @@ def targets(
             raise BadInput("--profiles: goes with none of --profile, --role, --accounts and --accounts-file")
         _unique(("--profiles", name) for name in profiles)
         return [
-            Target(None, name, _own(aws)) for name, aws in zip(profiles, of_profiles(profiles, region), strict=True)
+            Target(None, name, _own(make)) for name, make in zip(profiles, of_profiles(profiles, region), strict=True)
         ]
     ids = _unique(_ids(accounts or [], accounts_file))
     if role is None:
@@ -165,8 +165,12 @@ def _answer(work: Callable[[T], R], item: T) -> R | Failed:
         return Failed(str(error) if isinstance(error, BadInput) else explained(error))
 
 
-def _own(aws: Aws) -> Callable[[], tuple[Aws, Caller]]:
-    return lambda: (aws, aws.caller())
+def _own(make: Callable[[], Aws]) -> Callable[[], tuple[Aws, Caller]]:
+    def enter() -> tuple[Aws, Caller]:
+        aws = make()
+        return aws, aws.caller()
+
+    return enter
 
 
 def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel: int) -> list[Target]:

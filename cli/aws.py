@@ -6,10 +6,11 @@ Error messages of AWS are not passed on: they name the caller, whose session is 
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 from typing import Annotated, Any
 
@@ -17,7 +18,13 @@ import boto3
 import botocore.session
 import typer
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from cli.output import harmless
 from cli.verbs import BadInput
@@ -97,16 +104,24 @@ class Aws:
         return Caller(account_id, partition, names[-1] if names else "")
 
 
-def of_profiles(profiles: Iterable[str], region: str | None) -> list[Aws]:
-    """The account of each profile. They share what is read of the services, which is the greatest part of a session."""
-    loader = botocore.session.Session().get_component("data_loader")
-    made = []
+def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[], Aws]]:
+    """What makes the account of each profile, when it is wanted. Raises what botocore raises where there is no such.
+
+    They share what is read of the services, which is the greatest part of a session.
+    """
+    common = botocore.session.Session()
+    loader, known = common.get_component("data_loader"), common.available_profiles
+
+    def made(profile: str) -> Aws:
+        with _MAKES_CLIENTS:
+            core = botocore.session.Session(profile=profile)
+            core.register_component("data_loader", loader)
+            return Aws(profile, region, botocore_session=core)
+
     for profile in profiles:
-        core = botocore.session.Session(profile=profile)
-        core.get_scoped_config()  # raises where there is no such profile, which is better said before anything is done
-        core.register_component("data_loader", loader)
-        made.append(Aws(profile, region, botocore_session=core))
-    return made
+        if profile not in known:
+            raise ProfileNotFound(profile=profile)
+    return [partial(made, profile) for profile in profiles]
 
 
 def clock(seconds: float = 0.0) -> Clock:

@@ -54,7 +54,7 @@ class once(Generic[T]):  # it is read like `property`
         name = self._read.__name__
         if name not in owner.answers:
             try:
-                owner.answers[name] = (self._read(owner), None)
+                owner.answers[name] = (retry.once(lambda: self._read(owner)), None)
             except retry.READ_FAILURES as error:
                 owner.answers[name] = (None, error)
         answer, refusal = owner.answers[name]

@@ -108,6 +108,7 @@ def test_only_the_problems_can_be_shown_with_the_totals_of_all():
         ("FilterLogEvents", EndpointConnectionError(endpoint_url="https://x"), [("last run", "cannot tell")], {}),
         ("FilterLogEvents", log(ended(failures=["LIST_UNREADABLE X"])), [("last run", "wrong")], {"pending": 0}),
         ("GetSchedule", refused("AccessDenied"), [], {"verdict": "ok"}),
+        ("DescribeStacks", {"Stacks": []}, [("stack", "cannot tell")], {"deployed": None, "pending": 0}),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_one_account_is_told_of_it_alone(operation, answer, problems, sees):
