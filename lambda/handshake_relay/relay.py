@@ -29,21 +29,24 @@ class Report:
 
 def relay(call: Call, organizations: Client, buses: Buses, clock: Clock, emit: Callable[[Sent], None]) -> Report:
     """Sends the hints of one call; `emit` is told of each. What the other side did wrong is in the report."""
+    hints, failures = _members(call, organizations, clock) if call.fans_out else ([call.hint], [])
     counts = dict.fromkeys(Outcome, 0)
-    failures: dict[str, None] = {}
-    hints: list[Hint] = []
-    try:
-        for hint in (
-            asked_for_all_features(organizations, clock, call.hint.created_at) if call.fans_out else [call.hint]
-        ):
-            hints.append(hint)  # those listed so far are sent, whatever becomes of the next page
-    except READ_FAILURES as error:
-        code = classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__
-        failures[f"MEMBERS_UNREADABLE {code}"] = None
     nameless = (Sent(hint, Outcome.NOT_ADDRESSABLE) for hint in hints if not hint.account_id)
     for sent in chain(nameless, buses.send([hint for hint in hints if hint.account_id])):
         counts[sent.outcome] += 1
         if sent.outcome is Outcome.FAILED:
-            failures[f"HINT_NOT_SENT {sent.code}"] = None
+            failures.append(f"HINT_NOT_SENT {sent.code}")
         emit(sent)
-    return Report(counts, tuple(failures))
+    return Report(counts, tuple(dict.fromkeys(failures)))
+
+
+def _members(call: Call, organizations: Client, clock: Clock) -> tuple[list[Hint], list[str]]:
+    """Hints for the members that are asked, and what failed: those listed before a page that cannot be read count."""
+    hints: list[Hint] = []
+    try:
+        for hint in asked_for_all_features(organizations, clock, call.hint.created_at):
+            hints.append(hint)
+    except READ_FAILURES as error:
+        code = classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__
+        return hints, [f"MEMBERS_UNREADABLE {code}"]
+    return hints, []
