@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from infra.build_failed import BuildFailed
+
 VARIABLE: Final = "RUNTIME_PYTHON"
 """The environment variable that names an interpreter where none would be found."""
 
@@ -23,10 +25,6 @@ _FOLDER: Final = "/var/task"
 """Where a function's code lies; it stands in the bytecode, in place of the folder that it was made in."""
 
 _RELEASE: Final = "import sys; print(sys.version)"
-
-
-class BuildFailed(Exception):
-    """The asset cannot be built here; the message says why."""
 
 
 def interpreter(version: str) -> str | None:

@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from infra import bytecode
-from infra.bytecode import BuildFailed as BuildFailed
+from infra.build_failed import BuildFailed as BuildFailed
+from infra.prune import prune
 
 _ROOT: Final = Path(__file__).parents[1]
 _SOURCES: Final = _ROOT / "lambda"
@@ -39,9 +40,19 @@ class Asset:
     """Files and folders below lambda/."""
     services: tuple[str, ...]
     """The services it calls: botocore carries the models of over 400, nine tenths of its size."""
+    operations: tuple[str, ...] = ()
+    """The operations that it calls; all of its services if it names none."""
 
 
-ACCEPTOR: Final = Asset("package", ("handshake_acceptor",), ("organizations", "ssm"))
+ACCEPTOR: Final = Asset(
+    "package",
+    ("handshake_acceptor",),
+    ("organizations", "ssm"),
+    (
+        *("AcceptHandshake", "DeclineHandshake", "DescribeHandshake", "DescribeOrganization"),
+        *("GetParametersByPath", "ListHandshakesForAccount"),
+    ),
+)
 RELAY: Final = Asset(
     "relay-package",
     (
@@ -59,21 +70,11 @@ _ONLY_PURE_PYTHON: Final = (
     "--abi=none",
     f"--python-version={PYTHON}",
 )
-# What pip writes about this installation of a wheel, which nothing reads; licences and METADATA stay.
-_PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
 
 _TIME: Final = 946_684_800
 """2000-01-01: a zip file cannot state a time before 1980."""
 _SPREAD: Final = 2**29
 """Seconds, about 17 years: no file is from the future."""
-
-_CHECK: Final = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import botocore.session
-for service in sys.argv[2:]:
-    botocore.session.get_session().create_client(service, region_name="us-east-1")
-"""
 
 
 def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR, python: str | None = None) -> Path:
@@ -101,11 +102,11 @@ def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR, python: str |
         if python:
             bytecode.compile_sources(new, python)
         _settle(new)
-        if not package.exists():
-            new.rename(package)
-        elif digest(package) != digest(new):
-            # Two renames, so that what stands there is always whole; for a moment in between there is nothing.
-            package.rename(Path(scratch, "old"))
+        if not package.exists() or digest(package) != digest(new):
+            _try(new, asset, python or sys.executable)
+            if package.exists():
+                # Two renames, so that what stands there is always whole; for a moment in between there is nothing.
+                package.rename(Path(scratch, "old"))
             new.rename(package)
     return package
 
@@ -137,8 +138,11 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _dependencies(folder: Path, asset: Asset) -> Path:
-    """What pip installs, pruned and tried; made again only when what it is made from changed."""
-    made_from = (_REQUIREMENTS.read_text(), Path(__file__).read_text(), asset.services)
+    """What pip installs, pruned; made again only when what it is made from changed."""
+    made_from = (
+        *(path.read_text() for path in (_REQUIREMENTS, Path(__file__), Path(__file__).with_name("prune.py"))),
+        *(asset.services, asset.operations),
+    )
     key = hashlib.sha256(repr(made_from).encode()).hexdigest()
     dependencies = folder / f"dependencies-{key[:16]}"
     if not dependencies.exists():
@@ -146,8 +150,7 @@ def _dependencies(folder: Path, asset: Asset) -> Path:
         with TemporaryDirectory(dir=folder) as scratch:
             new = Path(scratch, "new")
             _install(new)
-            _prune(new, asset.services)
-            _try(new, asset.services)
+            prune(new, asset.services, asset.operations)
             new.rename(dependencies)
     return dependencies
 
@@ -160,23 +163,19 @@ def _install(target: Path) -> None:
     )
 
 
-def _prune(folder: Path, services: tuple[str, ...]) -> None:
-    for model in (folder / "botocore" / "data").iterdir():
-        if model.is_dir() and model.name not in services:
-            shutil.rmtree(model)
-    for notes in folder.glob("*.dist-info"):
-        for name in _PIP_NOTES:
-            (notes / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "bin", ignore_errors=True)
+def _try(package: Path, asset: Asset, python: str) -> None:
+    """Whether nothing is missing in it."""
+    modules = (
+        ".".join(path.relative_to(_SOURCES).with_suffix("").parts)
+        for source in asset.sources
+        for path in ((_SOURCES / source).glob("*.py") if (_SOURCES / source).is_dir() else (_SOURCES / source,))
+    )
+    check = str(Path(__file__).with_name("package_check.py"))
+    _run("-I", "-S", "-B", check, str(package), ",".join(asset.services), ",".join(modules), python=python)
 
 
-def _try(folder: Path, services: tuple[str, ...]) -> None:
-    # Isolated, without site-packages: nothing but the folder and the standard library can be imported.
-    _run("-I", "-S", "-B", "-c", _CHECK, str(folder), *services)
-
-
-def _run(*arguments: str) -> None:
-    done = subprocess.run((sys.executable, *arguments), capture_output=True, text=True, check=False)
+def _run(*arguments: str, python: str = sys.executable) -> None:
+    done = subprocess.run((python, *arguments), capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildFailed(f"the function's asset cannot be built: {done.stderr.strip()}")
 
