@@ -17,8 +17,11 @@ import botocore.session
 import pytest
 
 from handshake_acceptor import organizations, policy_store
+from handshake_acceptor.policy_documents import READY_MADE, schema
+from handshake_acceptor.schema import compile_schema, compile_to_module, violations
 from infra import bytecode, package
 from tests.infra.synthesis import LOCAL, Deployed, synthesize
+from tests.unit.bad_documents import BAD
 
 
 @pytest.fixture(scope="session")
@@ -270,3 +273,27 @@ def test_the_interpreter_that_is_named_comes_first(tmp_path: Path, monkeypatch: 
     fake.chmod(0o755)
     monkeypatch.setenv(bytecode.VARIABLE, str(fake))
     assert bytecode.interpreter("3.13") == str(fake)
+
+
+def test_the_validator_that_is_built_ahead_is_the_schemas(built: Path) -> None:
+    source = (built / "handshake_acceptor" / "policy_validator.py").read_text("utf-8")
+    assert source == compile_to_module(schema())
+    ready_made: dict[str, Any] = {}
+    exec(source, ready_made)
+    contents = [content for _, text, _, _ in BAD if (content := as_json(text)) is not None]
+    assert len(contents) > 100
+    found = [list(violations(ready_made["validate"], content)) for content in contents]
+    assert found == [list(violations(compile_schema(schema()), content)) for content in contents]
+    assert any(found)
+
+
+def as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def test_the_asset_takes_the_validator_that_was_built_ahead(built: Path) -> None:
+    code = "from handshake_acceptor import policy_documents; print(policy_documents._validator().__module__)"
+    assert isolated(built, code).strip() == READY_MADE
