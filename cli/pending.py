@@ -70,9 +70,9 @@ def _look(organizations: Organizations, store: PolicyStore, account_id: str, par
     """The same view that a run of the function begins with."""
     listed = organizations.list()
     now = datetime.now(UTC)
-    waiting = sorted((each for each in listed if is_pending(each, now)), key=urgency)
+    waiting = sorted((each for each in listed.handshakes if is_pending(each, now)), key=urgency)
     account: Account = organizations.account(account_id, partition)
-    return View(tuple(waiting), store.read(), account, len(listed))
+    return View(tuple(waiting), store.read(), account, listed.count)
 
 
 def _expected(planned: Plan) -> Outcome:
