@@ -21,17 +21,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
-from urllib.request import Request, urlopen
 
 from bench.starts.runtime_api import StartFailed, started
+from bench.starts.served import asked, aws, world
 from bench.starts.variants import Variant, runtime, size, variants, zipped_size
 from infra import bytecode, package
 
@@ -115,35 +111,6 @@ def report(figure_: str, unit: str, by_variant: dict[str, list[float]]) -> None:
             line = {"bench": f"cold start: {figure_}, against {name}", "value": round(ours, 3), "unit": unit}
             line |= {"baseline": round(median(values), 3), "ratio": round(ours / median(values), 3)}
             print(json.dumps(line), flush=True)
-
-
-@contextmanager
-def aws() -> Iterator[str]:
-    """The AWS of all variants, in a process of its own; its URL."""
-    command = [sys.executable, "-m", "bench.starts.aws"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def world(endpoint: str, *, invited: bool) -> None:
-    """A new one."""
-    _ask(Request(endpoint, json.dumps({"invited": invited}).encode(), method="PUT"))
-
-
-def asked(endpoint: str) -> list[str]:
-    """The calls that the world has seen."""
-    calls: list[str] = _ask(Request(endpoint))
-    return calls
-
-
-def _ask(request: Request) -> Any:
-    with urlopen(request) as answer:
-        return json.load(answer)
 
 
 if __name__ == "__main__":

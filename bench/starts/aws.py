@@ -33,18 +33,22 @@ _PARAMETERS = {
 class World:
     """One invited account, and what it was asked."""
 
-    def __init__(self, invited: bool = False) -> None:
+    def __init__(self, invited: bool = False, finished_pages: int = 0) -> None:
+        """`finished_pages`: of ten finished handshakes each, answered from memory; they are all that is listed then."""
         self.calls: list[str] = []
         self.service = HandshakeService(lambda: datetime.now(UTC))
         self.service.add_organization(ORGANIZATION, MANAGEMENT)
         if invited:
             target = {"Target": {"Type": "ACCOUNT", "Id": OWN}}
             self.service.call("InviteAccountToOrganization", MANAGEMENT, target)
+        self.pages = self._finished(finished_pages) if finished_pages else []
 
     def answer(self, target: str, request: dict[str, Any]) -> tuple[int, str]:
         """Status and body of one call; `target` is `service.Operation`."""
         service, _, operation = target.partition(".")
         self.calls.append(operation)
+        if self.pages and operation == "ListHandshakesForAccount":
+            return 200, self.pages[int(request.get("NextToken", 0))]
         if service.startswith("AWSOrganizations"):
             status, _, body = wire.answer(self.service, operation, OWN, request)
             return status, body
@@ -55,6 +59,19 @@ class World:
 
     def GetParametersByPath(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"Parameters": [_parameter(name) for name in _PARAMETERS if name.startswith(request["Path"] + "/")]}
+
+    def _finished(self, pages: int) -> list[str]:
+        request = {"Target": {"Type": "ACCOUNT", "Id": OWN}, "Notes": "Welcome"}
+        handshake = self.service.call("InviteAccountToOrganization", MANAGEMENT, request)["Handshake"]
+        self.service.call("DeclineHandshake", OWN, {"HandshakeId": handshake["Id"]})
+        _, _, body = wire.answer(self.service, "ListHandshakesForAccount", OWN, {})
+        numbers = iter(range(pages * 10))
+        made = []
+        for page in range(pages):
+            each = [body.replace(handshake["Id"], f"h-{next(numbers):032d}") for _ in range(10)]
+            content = {"Handshakes": [json.loads(one)["Handshakes"][0] for one in each]}
+            made.append(json.dumps(content | ({"NextToken": str(page + 1)} if page + 1 < pages else {})))
+        return made
 
 
 def _parameter(name: str) -> dict[str, Any]:
