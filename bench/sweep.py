@@ -29,7 +29,7 @@ from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.retry import Clock
 
 PAGES = 1_000
-ROUNDS = 7
+ROUNDS = 5
 
 
 def main() -> None:

@@ -40,6 +40,19 @@ _DROPPED: Final = (
 _PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
 
 _DATA: Final = "botocore/data"
+_DOCS: Final = "botocore/docs"
+_DOCSTRING: Final = '''"""In place of what writes help() texts from a model's documentation, which is not here."""
+
+
+class LazyLoadedDocstring(str):
+    """No text, whatever it would be made of."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+
+ClientMethodDocstring = PaginatorDocstring = WaiterDocstring = LazyLoadedDocstring
+'''
 
 
 def prune(folder: Path, services: Collection[str], operations: Collection[str]) -> None:
@@ -53,6 +66,7 @@ def prune(folder: Path, services: Collection[str], operations: Collection[str]) 
     for notes in folder.glob("*.dist-info"):
         for name in _PIP_NOTES:
             (notes / name).unlink(missing_ok=True)
+    _silence_help(folder / _DOCS)
     data = folder / _DATA
     _keep(data, (*services, *(path.name for path in data.glob("*.json"))))
     _prune_endpoints(data / "endpoints.json", services)
@@ -63,6 +77,15 @@ def prune(folder: Path, services: Collection[str], operations: Collection[str]) 
             missing -= _prune_model(version / "service-2.json.gz", operations)
     if missing:
         raise BuildFailed(f"no service has an operation {', '.join(sorted(missing))}")
+
+
+def _silence_help(docs: Path) -> None:
+    """Takes out what turns models into texts for people: botocore loads it at every start, an HTML parser included."""
+    for name in ("__init__.py", "docstring.py", "utils.py"):
+        _there(docs / name)
+    _keep(docs, ("utils.py",))  # which some of botocore's handlers are made with
+    (docs / "__init__.py").write_text("")
+    (docs / "docstring.py").write_text(_DOCSTRING)
 
 
 def _prune_model(path: Path, operations: Collection[str]) -> set[str]:
