@@ -11,7 +11,7 @@ A start is a fresh interpreter with Lambda's runtime interface client, whose run
 folder must be as it was afterwards: no bytecode is written. The processor's time is that of the whole process, which
 a busy machine disturbs less than the time on the clock. Every function starts once to find nothing and once to
 accept an invitation. What Lambda adds is not in the figures: to fetch and unpack the asset, a slower processor (at 256
-MB it has a seventh of one), TLS, and the time that AWS takes to answer.
+MB it has a seventh of one), TLS, and, but for one figure, the time that AWS takes to answer.
 
 `STARTS` in the environment is how often each starts (30). The interpreter is the runtime's own version where there is
 one, else the one that runs this; the bytecode is made by that one.
@@ -34,6 +34,8 @@ from infra import bytecode, package
 STARTS = int(os.environ.get("STARTS", "30"))
 WARM = 10
 """Warm runs of one start; a warm accept needs a new world, so there are fewer."""
+DELAY = 0.02
+"""Seconds that a call takes beyond loopback, in one figure: an assumption."""
 SWEEP = {"source": "aws.scheduler"}
 
 Samples = dict[str, dict[str, list[float]]]
@@ -75,12 +77,15 @@ def idle(variant: Variant, python: str, client: Path, endpoint: str, found: Samp
         cpu = start.cpu_seconds()
         calls = asked(endpoint)
         warm = [start.run(SWEEP)[0] for _ in range(WARM)]
+        world(endpoint, delay=DELAY)
+        slow = [start.run(SWEEP)[0] for _ in range(WARM)]
     if variant.name != "empty" and len(calls) != 2:
         raise StartFailed(f"{variant.name}: an idle run made {len(calls)} calls: {', '.join(calls)}")
     found["init"][variant.name].append(start.init_seconds * 1e3)
     found["init and first idle run"][variant.name].append((start.init_seconds + first) * 1e3)
     found["init and first idle run, processor"][variant.name].append(cpu * 1e3)
     found["warm idle run"][variant.name].append(median(warm) * 1e3)
+    found[f"warm idle run, calls that take {DELAY * 1e3:.0f} ms"][variant.name].append(median(slow) * 1e3)
 
 
 def accepting(variant: Variant, python: str, client: Path, endpoint: str, found: Samples) -> None:

@@ -7,6 +7,7 @@ machine. `PUT /world` makes a new one, with an invitation or without; `GET /worl
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,8 +34,12 @@ _PARAMETERS = {
 class World:
     """One invited account, and what it was asked."""
 
-    def __init__(self, invited: bool = False, finished_pages: int = 0) -> None:
-        """`finished_pages`: of ten finished handshakes each, answered from memory; they are all that is listed then."""
+    def __init__(self, invited: bool = False, finished_pages: int = 0, delay: float = 0.0) -> None:
+        """`finished_pages`: of ten finished handshakes each, answered from memory; they are all that is listed then.
+
+        `delay`: seconds that every call takes besides.
+        """
+        self.delay = delay
         self.calls: list[str] = []
         self.service = HandshakeService(lambda: datetime.now(UTC))
         self.service.add_organization(ORGANIZATION, MANAGEMENT)
@@ -47,6 +52,7 @@ class World:
         """Status and body of one call; `target` is `service.Operation`."""
         service, _, operation = target.partition(".")
         self.calls.append(operation)
+        time.sleep(self.delay)
         if self.pages and operation == "ListHandshakesForAccount":
             return 200, self.pages[int(request.get("NextToken", 0))]
         if service.startswith("AWSOrganizations"):
