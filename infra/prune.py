@@ -1,7 +1,7 @@
 """What the functions do not carry of their dependencies: what never runs, and what of botocore's models is not called.
 
-A service's model is nine tenths documentation and operations of no use here, and botocore reads all of it at every
-start. A client of a pruned model can make no other call.
+A service's model is documentation and operations of no use here, but for a hundredth, and botocore reads all of it at
+every start. A client of a pruned model can make no other call.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ _DROPPED: Final = (
 # What pip writes about this installation of a wheel, which nothing reads; licences and METADATA stay.
 _PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
 
+_MODIFIED: Final = (
+    "This botocore was changed for handshake-acceptor: data/ holds only the models, operations and endpoints that its\n"
+    "function uses, without documentation, and docs/ no longer writes texts for help().\n"
+)
+"""What its licence asks for."""
+
 _DATA: Final = "botocore/data"
 _DOCS: Final = "botocore/docs"
 _DOCSTRING: Final = '''"""In place of what writes help() texts from a model's documentation, which is not here."""
@@ -66,6 +72,8 @@ def prune(folder: Path, services: Collection[str], operations: Collection[str]) 
     for notes in folder.glob("*.dist-info"):
         for name in _PIP_NOTES:
             (notes / name).unlink(missing_ok=True)
+    for notes in folder.glob("botocore-*.dist-info"):
+        (notes / "MODIFIED").write_text(_MODIFIED)
     _silence_help(folder / _DOCS)
     data = folder / _DATA
     _keep(data, (*services, *(path.name for path in data.glob("*.json"))))

@@ -131,6 +131,7 @@ def test_only_what_is_used_gets_in(built: Path) -> None:
 
 def test_every_dependency_keeps_its_licence(built: Path) -> None:
     assert (built / "LICENSE").is_file()
+    assert [path.parent.name.partition("-")[0] for path in built.rglob("MODIFIED")] == ["botocore"]
     for notes in built.glob("*.dist-info"):
         names = [path.name.upper() for path in notes.rglob("*")]
         assert "METADATA" in names
