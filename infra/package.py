@@ -141,7 +141,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _dependencies(folder: Path, asset: Asset) -> Path:
-    """What pip installs, pruned; made again only when what it is made from changed."""
+    """What pip installs, less what is not used; made again only when what it is made from changed."""
     made_from = (
         *(path.read_text() for path in (_REQUIREMENTS, Path(__file__), Path(__file__).with_name("prune.py"))),
         *(asset.services, asset.operations),
@@ -175,7 +175,10 @@ def _make_validators(package: Path, asset: Asset) -> None:
 
 
 def _try(package: Path, asset: Asset, python: str) -> None:
-    """Whether nothing is missing in it."""
+    """Whether nothing is missing in it: nothing but its folder and the standard library can be imported.
+
+    Raises `BuildFailed`.
+    """
     modules = (
         ".".join(path.relative_to(_SOURCES).with_suffix("").parts)
         for source in asset.sources
