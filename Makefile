@@ -7,7 +7,7 @@ CDK    := node_modules/.package-lock.json
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test unit lint synth package sbom audit faults fuzz mutation bench lock clean
+.PHONY: help demo aws test unit lint synth package template sbom audit faults fuzz mutation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
 
 package: $(VENV) ## the function's asset as a folder; its path is the last line
 	@.venv/bin/python -m infra.package
+
+template: $(VENV) ## one template for many accounts, and its asset; its path is the last line; SETTINGS=FILE instead of cdk.json
+	@.venv/bin/python -m infra.template $(SETTINGS)
 
 sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
 	@.venv/bin/python -m infra.sbom

@@ -1,31 +1,55 @@
-"""The CDK app: settings in, the stack's template out."""
+"""The CDK app: settings in, a stack's template out. `-c stack=…` says which, else that of invited accounts."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
-from aws_cdk import App
+from aws_cdk import App, Stack
 
-from infra import package
+from infra import hub_settings, package, relay_settings, settings
 from infra.acceptor_stack import AcceptorStack
-from infra.settings import WrongSettings, load
+from infra.hub_stack import HubStack
+from infra.relay_stack import RelayStack
+from infra.settings import HUB, RELAY, STACK, WrongSettings, given
+
+_ACCOUNT = os.environ.get("CDK_DEFAULT_ACCOUNT")
+# The CDK CLI sets both from the caller's credentials and profile; `cdk synth` needs neither.
+_REGION = os.environ.get("CDK_DEFAULT_REGION", "us-east-1")
+
+
+def _acceptor(app: App) -> Stack:
+    read = settings.load(app.node, _REGION)
+    return AcceptorStack(app, "HandshakeAcceptor", settings=read, package=package.build(), account=_ACCOUNT)
+
+
+def _relay(app: App) -> Stack:
+    read = relay_settings.parse(given(app.node, RELAY), _REGION)
+    asset = package.build(asset=package.RELAY)
+    return RelayStack(app, "HandshakeRelay", settings=read, package=asset, account=_ACCOUNT)
+
+
+def _hub(app: App) -> Stack:
+    read = hub_settings.parse(given(app.node, HUB), _REGION)
+    return HubStack(app, "HandshakeHub", settings=read, account=_ACCOUNT)
+
+
+_STACKS: dict[str, Callable[[App], Stack]] = {"acceptor": _acceptor, "relay": _relay, "hub": _hub}
 
 
 def main() -> int:
-    """Synthesizes the stack, or says in one line each what is wrong and gives 1."""
+    """Synthesizes a stack, or says in one line each what is wrong and gives 1."""
     app = App()
+    wanted = app.node.try_get_context(STACK) or "acceptor"
+    if wanted not in _STACKS:
+        return _stop((f"context {STACK}: {wanted} is none; use {' or '.join(_STACKS)}",))
     try:
-        # The CDK CLI sets both from the caller's credentials and profile; `cdk synth` needs neither.
-        settings = load(app.node, os.environ.get("CDK_DEFAULT_REGION", "us-east-1"))
-        asset = package.build()
+        _STACKS[wanted](app)
     except WrongSettings as wrong:
         return _stop(wrong.problems)
     except package.BuildFailed as failed:
         return _stop((str(failed),))
-    AcceptorStack(
-        app, "HandshakeAcceptor", settings=settings, package=asset, account=os.environ.get("CDK_DEFAULT_ACCOUNT")
-    )
     app.synth()
     return 0
 

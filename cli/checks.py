@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 from itertools import islice, product
-from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.aws import NAME, Aws, Caller, clock, error_code, explained
+from cli.aws import NAME, Aws, error_code, explained
+from cli.deployment import Deployment
 from cli.output import plural
+from cli.pending import nobody_allows
+from cli.validate import first_of
 from handshake_acceptor import retry
 from handshake_acceptor.policy import Effect, InvalidPolicy, Policy
 from handshake_acceptor.policy_documents import Mode
-from handshake_acceptor.policy_store import PolicyStore, Snapshot
 
 _HOME = {
     "aws": "us-east-1",
@@ -37,10 +36,7 @@ _ABSENT = (
     "QueueDoesNotExist",
     "NoSuchEntity",
 )
-_PERIOD = timedelta(minutes=5)
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _MOST_ORIGINS = 50  # allowed origins whose permission is asked about
-_MOST_EVENTS = 1000
 _LOOKED_BACK = timedelta(days=7)
 
 
@@ -78,25 +74,26 @@ class _Unclear(_Wrong):
     """A check that could not be made: why, and what to do."""
 
 
-def examine(aws: Aws, stack: str, prefix: str) -> list[Finding]:
+def examine(aws: Aws, stack: str | None, prefix: str) -> list[Finding]:
     """All findings. Raises what botocore raises where there are no credentials at all."""
-    deployed = _Deployment(aws, stack, prefix, aws.caller())
+    check = Checks(Deployment(aws, aws.caller(), stack, prefix))
     checks: dict[str, Callable[[], str]] = {
-        "region": deployed.region,
-        "stack": deployed.stack,
-        "function": deployed.function,
-        "rules": deployed.rules,
-        "schedule": deployed.schedule,
-        "policy": deployed.policy,
-        "permissions": deployed.permissions,
-        "queue": deployed.queue,
-        "last run": deployed.last_run,
-        "answers": deployed.answers,
+        "region": check.region,
+        "stack": check.stack,
+        "function": check.function,
+        "rules": check.rules,
+        "schedule": check.schedule,
+        "policy": check.policy,
+        "permissions": check.permissions,
+        "queue": check.queue,
+        "last run": check.last_run,
+        "answers": check.answers,
     }
-    return [_finding(name, check) for name, check in checks.items()]
+    return [finding(name, check) for name, check in checks.items()]
 
 
-def _finding(name: str, check: Callable[[], str]) -> Finding:
+def finding(name: str, check: Callable[[], str]) -> Finding:
+    """What a check came to."""
     try:
         return Finding(name, Verdict.OK, check())
     except _Unclear as error:
@@ -111,47 +108,44 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, Verdict.CANNOT_TELL, explained(error), "check region and network, then try again")
 
 
-class _Deployment:
-    """What is deployed, looked up when a check first asks for it. A check answers with what is well, or raises."""
+class Checks:
+    """The checks of what is deployed in an account. Each answers with what is well, or raises."""
 
-    def __init__(self, aws: Aws, stack: str, prefix: str, caller: Caller) -> None:
-        self._aws = aws
-        self._stack = stack
-        self._prefix = prefix
-        self._caller = caller
+    def __init__(self, deployed: Deployment) -> None:
+        self._deployed = deployed
 
     def region(self) -> str:
-        home = _HOME.get(self._caller.partition)
+        home = _HOME.get(self._deployed.caller.partition)
         if home is None:
-            text = f"the home region of partition {self._caller.partition} is not known here"
+            text = f"the home region of partition {self._deployed.caller.partition} is not known here"
             raise _Unclear(text, "see whether Organizations' events appear in this region")
-        if self._aws.region != home:
-            raise _Wrong(f"{self._aws.region}, where Organizations' events do not appear", f"deploy in {home}")
+        if self._deployed.aws.region != home:
+            raise _Wrong(f"{self._deployed.aws.region}, where Organizations' events do not appear", f"deploy in {home}")
         return f"{home}, the home region"
 
     def stack(self) -> str:
-        status = self._described_stack["StackStatus"]
+        name, status = self._deployed.stack["StackName"], self._deployed.stack["StackStatus"]
         if status not in _SETTLED:
-            raise _Wrong(f"{self._stack} is {status}", "look at the stack's events, then deploy again")
-        return f"{self._stack} is {status}"
+            raise _Wrong(f"{name} is {status}", "look at the stack's events, then deploy again")
+        return f"{name} is {status}"
 
     def function(self) -> str:
-        found = self._function
+        found = self._deployed.function
         state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
         if state not in ("Active", "Inactive") or update != "Successful":
             raise _Wrong(f"{NAME} is {state}, its last update {update}", "deploy again")
         variables = found.get("Environment", {}).get("Variables", {})
-        path = variables.get("POLICY_PATH", self._prefix)
-        if path != self._prefix:
+        path = variables.get("POLICY_PATH", self._deployed.prefix)
+        if path != self._deployed.prefix:
             raise _Wrong(f"{NAME} reads its policy from {path}", f"ask with --prefix {path}")
-        period, timeout = self._period, timedelta(seconds=found.get("Timeout", 0))
+        period, timeout = self._deployed.period, timedelta(seconds=found.get("Timeout", 0))
         if timeout >= period:
             raise _Wrong(f"its timeout, {timeout}, is not shorter than a sweep's period, {period}", "deploy again")
         return f"{NAME}, {found.get('Runtime', 'unknown runtime')}, {found.get('MemorySize', '?')} MB"
 
     def rules(self) -> str:
-        events = self._aws.client("events")
-        arn = self._function["FunctionArn"]
+        events = self._deployed.aws.client("events")
+        arn = self._deployed.function["FunctionArn"]
         counted = []
         for bus in ("default", NAME):
             names = events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
@@ -165,29 +159,30 @@ class _Deployment:
         return f"enabled: {', '.join(counted)}"
 
     def schedule(self) -> str:
-        found = self._schedule
+        found = self._deployed.schedule
         if found["State"] != "ENABLED":
             raise _Wrong("the sweep is disabled, so handshakes by e-mail are never found", "enable it in Scheduler")
-        if found["Target"]["Arn"] != self._function["FunctionArn"]:
+        if found["Target"]["Arn"] != self._deployed.function["FunctionArn"]:
             raise _Wrong(f"the sweep does not wake the function {NAME}", "deploy again")
         return f"{NAME}-sweep, {found['ScheduleExpression']}"
 
     def policy(self) -> str:
-        policy, mode = self._snapshot.policy, self._snapshot.mode
+        policy, mode = self._deployed.snapshot.policy, self._deployed.snapshot.mode
         if isinstance(policy, InvalidPolicy):
-            more = f" (and {len(policy.errors) - 1} more)" if len(policy.errors) > 1 else ""
-            raise _Wrong(f"invalid: {policy.errors[0]}{more}", "correct it: handshakectl pull, validate, push")
+            raise _Wrong(f"invalid: {first_of(policy.errors)}", "correct it: handshakectl pull, validate, push")
         if mode is not Mode.ENFORCE:
-            advice = f"aws ssm put-parameter --name {self._prefix}mode --value enforce --type String --overwrite"
+            advice = (
+                f"aws ssm put-parameter --name {self._deployed.prefix}mode --value enforce --type String --overwrite"
+            )
             raise _Wrong("valid, but the mode is observe: nothing is accepted", advice)
         allows = sum(statement.effect is Effect.ALLOW for statement in policy.statements)
         return f"valid, {allows} Allow, mode enforce, version {policy.version}"
 
     def permissions(self) -> str:
         """Asks IAM what the function's role may do; service control policies are only partly in its answer."""
-        role = self._function["Role"]
-        caller, region = self._caller, self._aws.region
-        path = f"arn:{caller.partition}:ssm:{region}:{caller.account_id}:parameter{self._prefix.rstrip('/')}"
+        role = self._deployed.function["Role"]
+        caller, region = self._deployed.caller, self._deployed.aws.region
+        path = f"arn:{caller.partition}:ssm:{region}:{caller.account_id}:parameter{self._deployed.prefix.rstrip('/')}"
         asked = {
             "organizations:ListHandshakesForAccount": ["*"],
             "organizations:DescribeOrganization": ["*"],
@@ -196,7 +191,7 @@ class _Deployment:
         for action, resources in asked.items():
             if self._refused(role, action, resources):
                 raise _Wrong(f"the function's role may not {action}", "deploy again, or look for what denies it")
-        policy = self._snapshot.policy
+        policy = self._deployed.snapshot.policy
         arns = [] if isinstance(policy, InvalidPolicy) else list(islice(self._allowed(policy), _MOST_ORIGINS))
         if arns and (refused := self._refused(role, "organizations:AcceptHandshake", arns)):
             why = f"the policy allows {len(refused)} of {len(arns)} origins that the role may not accept: {refused[0]}"
@@ -204,11 +199,11 @@ class _Deployment:
         return f"the role may list, read the policy, and accept what it allows ({plural(len(arns), 'origin')})"
 
     def queue(self) -> str:
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in self._described_stack.get("Outputs", [])}
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in self._deployed.stack.get("Outputs", [])}
         url = outputs.get("FailureQueueUrl")
         if url is None:
-            raise _Wrong(f"the stack {self._stack} names no failure queue", "deploy again")
-        sqs = self._aws.client("sqs")
+            raise _Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
+        sqs = self._deployed.aws.client("sqs")
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
         name = url.rsplit("/", 1)[-1]
@@ -217,16 +212,22 @@ class _Deployment:
         return f"{name} is empty"
 
     def last_run(self) -> str:
-        since = datetime.now(UTC) - 2 * self._period
-        run = max(self._runs(since), key=lambda each: each[0], default=None)
+        run, since = self._deployed.last_run, self._deployed.two_sweeps_ago
         if run is None:
             advice = "look at the schedule and at the function's errors; handshakectl run wakes it now"
             raise _Wrong(f"none since {since.isoformat(timespec='seconds')}, two sweeps ago", advice)
         time, record = run
-        at = datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="seconds")
+        at = time.isoformat(timespec="seconds")
         if record.get("failures"):
             raise _Wrong(f"at {at} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
         return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
+
+    def pending(self) -> str:
+        view = self._deployed.pending
+        if nobody := nobody_allows(view):
+            text = f"{plural(nobody, 'handshake')} that no statement allows or denies"
+            raise _Wrong(text, "handshakectl pending says why; allow or deny what waits")
+        return f"{plural(len(view.handshakes), 'handshake')}, each allowed or denied"
 
     def answers(self) -> str:
         """Whether only the function answered handshakes. CloudTrail's event history knows it without a trail.
@@ -245,7 +246,7 @@ class _Deployment:
 
     def _answered_by_others(self, since: datetime) -> Iterator[tuple[str, str]]:
         """(when, handshake id) of every accept and decline whose caller was not the function's role."""
-        pages = self._aws.client("cloudtrail").get_paginator("lookup_events")
+        pages = self._deployed.aws.client("cloudtrail").get_paginator("lookup_events")
         for name in ("AcceptHandshake", "DeclineHandshake"):
             wanted = [{"AttributeKey": "EventName", "AttributeValue": name}]
             for page in pages.paginate(LookupAttributes=wanted, StartTime=since):
@@ -253,47 +254,18 @@ class _Deployment:
                     record = json.loads(event["CloudTrailEvent"])
                     session = record.get("userIdentity", {}).get("sessionContext", {})
                     refused = "errorCode" in record
-                    if not refused and session.get("sessionIssuer", {}).get("arn") != self._function["Role"]:
+                    if not refused and session.get("sessionIssuer", {}).get("arn") != self._deployed.function["Role"]:
                         asked = record.get("requestParameters") or {}
                         yield event["EventTime"].isoformat(timespec="seconds"), str(asked.get("handshakeId"))
 
     def _has_trail(self) -> bool:
         """Whether a trail records here; without one EventBridge is sent no records."""
-        cloudtrail = self._aws.client("cloudtrail")
+        cloudtrail = self._deployed.aws.client("cloudtrail")
         trails = cloudtrail.describe_trails()["trailList"]
         return any(cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"] for trail in trails)
 
-    @cached_property
-    def _described_stack(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._aws.client("cloudformation").describe_stacks(StackName=self._stack)["Stacks"][0]
-        return found
-
-    @cached_property
-    def _function(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._aws.client("lambda").get_function_configuration(FunctionName=NAME)
-        return found
-
-    @cached_property
-    def _schedule(self) -> dict[str, Any]:
-        scheduler = self._aws.client("scheduler")
-        found: dict[str, Any] = scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
-        return found
-
-    @cached_property
-    def _snapshot(self) -> Snapshot:
-        return PolicyStore(self._aws.client("ssm"), clock(), self._prefix).read()
-
-    @property
-    def _period(self) -> timedelta:
-        """Between two sweeps; the usual one where the schedule cannot be read, which is a check of its own."""
-        try:
-            match = _RATE.fullmatch(self._schedule["ScheduleExpression"])
-        except retry.CALL_FAILURES:
-            return _PERIOD
-        return timedelta(**{f"{match[2]}s": int(match[1])}) if match else _PERIOD
-
     def _refused(self, role: str, action: str, resources: list[str]) -> list[str]:
-        pages = self._aws.client("iam").get_paginator("simulate_principal_policy")
+        pages = self._deployed.aws.client("iam").get_paginator("simulate_principal_policy")
         return [
             result.get("EvalResourceName", action)
             for page in pages.paginate(PolicySourceArn=role, ActionNames=[action], ResourceArns=resources)
@@ -310,21 +282,5 @@ class _Deployment:
                     sorted(statement.organization_ids),
                     sorted(statement.actions),
                 ):
-                    base = f"arn:{self._caller.partition}:organizations::{account}:handshake"
+                    base = f"arn:{self._deployed.caller.partition}:organizations::{account}:handshake"
                     yield f"{base}/{organization}/{action.lower()}/h-0000000000"
-
-    def _runs(self, since: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
-        """When each run since then ended, in milliseconds since 1970, and its record."""
-        for event in islice(self._events(since), _MOST_EVENTS):
-            try:
-                record = json.loads(event["message"])
-            except ValueError:
-                continue
-            if isinstance(record, dict) and record.get("message") == "run":
-                yield event["timestamp"], record
-
-    def _events(self, since: datetime) -> Iterable[dict[str, Any]]:
-        pages = self._aws.client("logs").get_paginator("filter_log_events")
-        start = int(since.timestamp() * 1000)
-        for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}", startTime=start):
-            yield from page["events"]

@@ -1,11 +1,10 @@
 """`handshakectl doctor`: is the acceptor deployed, awake and allowed to do its work? Looked at from the outside."""
 
-from typing import Annotated
-
 import typer
 
 from cli.aws import PREFIX, Aws, Prefix, Profile, Region, prefix
 from cli.checks import Finding, Verdict, examine
+from cli.deployment import Stack
 from cli.output import Json, say, say_json, word
 from cli.verbs import NO, YES
 
@@ -14,7 +13,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(
-    stack: Annotated[str, typer.Option(metavar="NAME", help="The deployed stack.")] = "HandshakeAcceptor",
+    stack: Stack = None,
     profile: Profile = None,
     region: Region = None,
     path: Prefix = PREFIX,

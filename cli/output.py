@@ -24,6 +24,11 @@ COLOURS = {
     "NEEDS_HUMAN": "red",
     "ok": "green",
     "wrong": "red",
+    "written": "green",
+    "nothing differs": "green",
+    "refused": "red",
+    "failed": "red",
+    "stopped midway": "red",
 }
 """Colours of the words that a person looks for; every other word of their kind is yellow."""
 
@@ -44,6 +49,14 @@ def say(text: str, colour: str | None = None) -> None:
 def complain(text: str) -> None:
     """One line about what is missing or went wrong, on standard error."""
     typer.echo(harmless(text), err=True)
+
+
+def agreed(question: str) -> bool:
+    """Whether the person says yes; who does not is told that nothing was written."""
+    if typer.confirm(question, err=True):
+        return True
+    complain("nothing was written")
+    return False
 
 
 def paint(text: str, colour: str | None) -> str:

@@ -36,6 +36,10 @@ class Parameters:
         """A parameter's exact text; None if it is not there."""
         return self.raw[name]["Value"] if name in self.raw else None
 
+    def content(self) -> "Parameters":
+        """The same without versions: equal where two accounts, or two moments, have the same."""
+        return Parameters(self.prefix, {n: {"Type": r.get("Type"), "Value": r["Value"]} for n, r in self.raw.items()})
+
     def with_documents(self, texts: Mapping[str, str]) -> "Parameters":
         """What would be there after these documents were written."""
         return Parameters(

@@ -1,19 +1,19 @@
 """`handshakectl pending`: which handshakes wait in this account, and what would the function do about each?"""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
-from cli.aws import PREFIX, Aws, Prefix, Profile, Region, clock, prefix
+from cli.aws import PREFIX, Aws, Caller, Prefix, Profile, Region, clock, prefix
 from cli.output import Json, say, say_json, say_table
 from cli.verbs import NO, YES
-from handshake_acceptor.handshake import Account
 from handshake_acceptor.look import View, is_pending, urgency
-from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.organizations import Organizations, unknown_account
 from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.policy import DecisionKind, InvalidPolicy
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy_store import PolicyStore, Snapshot
 from handshake_acceptor.record import Outcome, Record
 from handshake_acceptor.trigger import Trigger, TriggerKind
 
@@ -37,8 +37,8 @@ def pending(
     aws, where = Aws(profile, region), prefix(path)
     caller = aws.caller()
     organizations = Organizations(aws.client("organizations"), clock())
-    view = _look(organizations, PolicyStore(aws.client("ssm"), clock(), where), caller.account_id, caller.partition)
-    plans = plan(view, _TRIGGER, datetime.now(UTC))
+    view = look(organizations, PolicyStore(aws.client("ssm"), clock(), where).read, caller)
+    plans = decided(view)
     policy = view.snapshot.policy
     valid = not isinstance(policy, InvalidPolicy)
     if as_json:
@@ -66,13 +66,26 @@ def pending(
     return YES if valid else NO
 
 
-def _look(organizations: Organizations, store: PolicyStore, account_id: str, partition: str) -> View:
-    """The same view that a run of the function begins with."""
+def look(
+    organizations: Organizations, read: Callable[[], Snapshot], caller: Caller, *, ask_always: bool = True
+) -> View:
+    """The same view that a run of the function begins with; unless `ask_always` it asks, like a run, what it must."""
     listed = organizations.list()
     now = datetime.now(UTC)
     waiting = sorted((each for each in listed.handshakes if is_pending(each, now)), key=urgency)
-    account: Account = organizations.account(account_id, partition)
-    return View(tuple(waiting), store.read(), account, listed.count)
+    of = organizations.account if waiting or ask_always else unknown_account
+    account = of(caller.account_id, caller.partition)
+    return View(tuple(waiting), read(), account, listed.count)
+
+
+def decided(view: View) -> list[Plan]:
+    """Each handshake of a view with the decision it would get now."""
+    return plan(view, _TRIGGER, datetime.now(UTC))
+
+
+def nobody_allows(view: View) -> int:
+    """How many handshakes of a view no statement allows or denies: what the alarm of that name counts."""
+    return sum(each.decision.kind in (DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE) for each in decided(view))
 
 
 def _expected(planned: Plan) -> Outcome:

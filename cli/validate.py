@@ -1,5 +1,6 @@
 """`handshakectl validate`: is this a policy, and if not, what is wrong where?"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,11 @@ def validate(
 def as_dicts(mistakes: list[PolicyError] | tuple[PolicyError, ...]) -> list[dict[str, Any]]:
     """Errors or warnings for `--json`."""
     return [{"document": each.document, "pointer": each.pointer, "message": each.message} for each in mistakes]
+
+
+def first_of(errors: Sequence[PolicyError]) -> str:
+    """The first error, for one line, and how many more there are."""
+    return f"{errors[0]} (and {len(errors) - 1} more)" if len(errors) > 1 else str(errors[0])
 
 
 def say_mistakes(errors: list[PolicyError] | tuple[PolicyError, ...], found: list[PolicyError]) -> None:

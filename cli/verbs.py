@@ -5,7 +5,7 @@ A verb's function returns its exit status. Its module is imported only when it i
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-_VERBS = ("validate", "simulate", "pending", "push", "pull", "run", "doctor")
+_VERBS = ("validate", "simulate", "pending", "push", "pull", "run", "doctor", "fleet")
 
 YES, NO, BAD = 0, 1, 2
 
@@ -69,20 +69,22 @@ class Verbs(TyperGroup):
 
 
 class ManyValues(TyperCommand):
-    """A command whose option `--policy` takes every value up to the next option, and may be repeated too."""
+    """A command whose options that may be repeated take every value up to the next option, too; `--` ends them."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Writes the option's name before each of its values, as the parser below wants it."""
-        return super().parse_args(ctx, _repeated("--policy", args))
+        many = {name for each in self.params if getattr(each, "multiple", False) for name in each.opts}
+        return super().parse_args(ctx, _repeated(many, args))
 
 
-def _repeated(option: str, args: Sequence[str]) -> list[str]:
+def _repeated(options: Container[str], args: Sequence[str]) -> list[str]:
     written: list[str] = []
-    takes_values = False
+    option = ""
     for arg in args:
         if arg.startswith("-") and arg != "-":
-            takes_values = arg == option or arg.startswith(f"{option}=")
-        elif takes_values and written[-1] != option:
+            name = arg.partition("=")[0]
+            option = name if name in options else ""
+        elif option and written[-1] != option:
             written.append(option)
         written.append(arg)
     return written

@@ -21,10 +21,15 @@ MAX_REASON = 800
 """Characters; a parameter's description holds 1024."""
 
 _READ_BACK_WITHIN = 10.0  # seconds
+_BRAKE_ON = "push, brake on"
 
 
 class Stopped(Exception):
-    """Writing ended midway; the message says what is there now and what to do."""
+    """Writing ended midway: why; the message says, too, what is there now and what to do."""
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class _Changed(Exception):
@@ -32,6 +37,24 @@ class _Changed(Exception):
 
 
 _FAILURES = (*retry.READ_FAILURES, _Changed, KeyboardInterrupt)
+
+
+def left_in_observe(ssm: Any, now: Parameters) -> bool:
+    """Whether the mode is observe since a push that stopped midway, as the parameter's own description says.
+
+    Costs a call only where the mode is observe. Raises what botocore raises.
+    """
+    if now.mode != Mode.OBSERVE:
+        return False
+    wanted = [{"Key": "Name", "Option": "Equals", "Values": [f"{now.prefix}mode"]}]
+    pages = ssm.get_paginator("describe_parameters").paginate(ParameterFilters=wanted)
+    found = (raw.get("Description", "") for page in pages for raw in page["Parameters"])
+    return any(text.startswith(f"handshakectl {_BRAKE_ON}") for text in found)
+
+
+def release(prefix: str) -> str:
+    """The command that ends the brake."""
+    return f"aws ssm put-parameter --name {prefix}mode --value {Mode.ENFORCE.value} --overwrite"
 
 
 @dataclass
@@ -68,11 +91,11 @@ class Writer:
             if enforced:
                 self._put(mode, Mode.ENFORCE.value, "push, brake off")
         except _FAILURES as error:
-            raise Stopped(self._state(error, mode, changed, enforced)) from error
+            raise self._stopped(error, current.prefix, changed, enforced) from error
 
     def _brake(self, mode: str) -> int:
         try:
-            return self._put(mode, Mode.OBSERVE.value, "push, brake on")
+            return self._put(mode, Mode.OBSERVE.value, _BRAKE_ON)
         except retry.CALL_FAILURES as error:
             text = f"{explained(error)}: the mode could not be set to observe, so no document was written"
             raise BadInput(f"push: {text}; `handshakectl pull` shows the mode") from error
@@ -107,7 +130,7 @@ class Writer:
         if differs(retry.until(clock(_READ_BACK_WITHIN), self.read, differs)):
             raise _Changed
 
-    def _state(self, error: BaseException, mode: str, changed: Mapping[str, str], enforced: bool) -> str:
+    def _stopped(self, error: BaseException, prefix: str, changed: Mapping[str, str], enforced: bool) -> Stopped:
         match error:
             case _Changed():
                 why = "what reads back is not what was written, or somebody else changed the mode or a document"
@@ -117,5 +140,6 @@ class Writer:
                 why = explained(error) if isinstance(error, Exception) else type(error).__name__
         missing = [name for name in changed if name not in self.written]
         written = f"written: {', '.join(self.written) or 'nothing'}; not written: {', '.join(missing) or 'nothing'}"
-        then = f", then: aws ssm put-parameter --name {mode} --value enforce --overwrite" if enforced else ""
-        return f"stopped midway: {why}; {written}; the mode stays observe, so nothing is accepted: push again{then}"
+        then = f", then: {release(prefix)}" if enforced else ""
+        text = f"stopped midway: {why}; {written}; the mode stays observe, so nothing is accepted: push again{then}"
+        return Stopped(why, text)

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, CfnOutput, Environment, Stack
+from aws_cdk import Annotations, CfnCondition, CfnOutput, Environment, IStackSynthesizer, Stack
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from handshake_acceptor.policy import Effect
+from infra import acceptor_role
 from infra.acceptor_function import AcceptorFunction
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.failure_queue import FailureQueue
 from infra.hint_bus import HintBus
-from infra.policy_parameters import PolicyParameters
+from infra.observability_link import ObservabilityLink
+from infra.policy_parameters import Deployed, PolicyParameters
 from infra.queries import SavedQueries
-from infra.settings import Settings
+from infra.settings import PolicyFile, Settings
 from infra.sweep import Sweep
 from infra.wake_up_rules import WakeUpRules
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a stack is told by settings when it is synthesized, or by parameters of its template when it is deployed."""
+
+    code: lambda_.Code
+    ceiling: Sequence[str]
+    """All handshakes that may be accepted, by their ARNs."""
+    management_accounts: Sequence[str]
+    has_management_accounts: CfnCondition | None
+    """None: what is known at synthesis says it."""
+    policy: Deployed | None
 
 
 class AcceptorStack(Stack):
     """Everything in the invited account, in its partition's home region."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, package: Path, account: str | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        package: Path,
+        account: str | None = None,
+        synthesizer: IStackSynthesizer | None = None,
     ) -> None:
         """`package` is the function's asset. Without `account` the template fits every account."""
         super().__init__(
@@ -31,15 +57,26 @@ class AcceptorStack(Stack):
             construct_id,
             env=Environment(account=account, region=settings.region),
             description="Accepts the AWS Organizations handshakes that a policy in Parameter Store allows",
+            synthesizer=synthesizer,
         )
-        parameters = PolicyParameters(self, "Policy", prefix=settings.prefix)
+        inputs = self.inputs(settings, package)
+        parameters = PolicyParameters(self, "Policy", prefix=settings.prefix, deployed=inputs.policy)
         failures = FailureQueue(self, "Failures")
-        acceptor = AcceptorFunction(self, "Acceptor", settings=settings, package=package, failures=failures)
-        bus = HintBus(self, "HintBus", management_accounts=settings.management_accounts)
+        acceptor = AcceptorFunction(
+            self, "Acceptor", settings=settings, ceiling=inputs.ceiling, code=inputs.code, failures=failures
+        )
+        bus = HintBus(
+            self,
+            "HintBus",
+            management_accounts=inputs.management_accounts,
+            condition=inputs.has_management_accounts,
+        )
         WakeUpRules(self, "WakeUp", function=acceptor.function, bus=bus, failures=failures, prefix=settings.prefix)
         Sweep(self, "Sweep", function=acceptor.function, failures=failures, minutes=settings.sweep_minutes)
         watch = Alarms(self, "Alarms", settings=settings, function=acceptor.function, failures=failures)
         SavedQueries(self, "Queries", log_group=acceptor.log_group)
+        if settings.observability_sink:
+            ObservabilityLink(self, "Link", sink_arn=settings.observability_sink, log_group=acceptor.log_group)
         if settings.dashboard:
             Dashboard(
                 self,
@@ -61,9 +98,20 @@ class AcceptorStack(Stack):
             ("LogGroupName", acceptor.log_group.log_group_name, "Every decision, one line each"),
         ):
             CfnOutput(self, name, value=value, description=description)
-        self._warn(settings)
+        self._warn(settings, inputs)
 
-    def _warn(self, settings: Settings) -> None:
+    def inputs(self, settings: Settings, package: Path) -> Inputs:
+        """As settings say."""
+        policy = settings.policy
+        return Inputs(
+            code=lambda_.Code.from_asset(str(package)),
+            ceiling=acceptor_role.ceiling(settings),
+            management_accounts=settings.management_accounts,
+            has_management_accounts=None,
+            policy=Deployed(policy.text, revision(policy)) if policy else None,
+        )
+
+    def _warn(self, settings: Settings, inputs: Inputs) -> None:
         annotations = Annotations.of(self)
         annotations.add_info_v2(
             "handshake-acceptor:trail",
@@ -75,13 +123,44 @@ class AcceptorStack(Stack):
                 "handshake-acceptor:any-origin",
                 "setting allowAnyOrigin is true: whoever may edit the policy decides alone which organization to join",
             )
-        elif not settings.origins:
+        elif not inputs.ceiling:
             annotations.add_warning_v2(
                 "handshake-acceptor:no-origins",
                 "setting origins is empty: the function may accept nothing, whatever the policy says",
             )
-        if not settings.management_accounts:
+        if not inputs.management_accounts:
             annotations.add_warning_v2(
                 "handshake-acceptor:no-management-accounts",
                 "setting managementAccounts is empty: nobody may send hints, and only the sweep finds invitations",
             )
+        for number, beyond in enumerate(_beyond_ceiling(settings)):
+            annotations.add_warning_v2(f"handshake-acceptor:policy-beyond-origins-{number}", beyond)
+
+
+def revision(policy: PolicyFile) -> str:
+    """Of `policy/deployed`."""
+    return f"Synthesized at {policy.read_at.isoformat(timespec='seconds')}."
+
+
+def _beyond_ceiling(settings: Settings) -> Iterator[str]:
+    """What an Allow of the setting `policy` names in vain: with no other name in it does it make one of `origins`."""
+    if not settings.policy or not settings.origins:
+        return
+    for statement in settings.policy.policy.statements:
+        if statement.effect is not Effect.ALLOW:
+            continue
+        for action in sorted(statement.actions):
+            within = {
+                name
+                for origin in settings.origins
+                if action in origin.actions
+                and origin.organization_id in statement.organization_ids
+                and origin.management_account_id in statement.management_account_ids
+                for name in (origin.organization_id, origin.management_account_id)
+            }
+            named = statement.organization_ids | statement.management_account_ids
+            if beyond := sorted(named - within):
+                yield (
+                    f"setting policy: {settings.policy.name}: {statement.sid} allows {action} from "
+                    f"{', '.join(beyond)}, which the setting origins lacks: IAM will refuse to accept it"
+                )

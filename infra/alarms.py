@@ -66,15 +66,21 @@ class Alarms(Construct):
         self.topic = AlarmTopic(self, "Topic", email=settings.alarm_email)
         self.somebody_else = SomebodyElseRule(self, "SomebodyElse")
         self.alarms = [
-            self._alarm(situation, settings.runbook)
+            SituationAlarm(self, situation, topic=self.topic, runbook=settings.runbook)
             for situation in _situations(settings, function, failures, self.somebody_else)
         ]
 
-    def _alarm(self, situation: Situation, runbook: str) -> cloudwatch.Alarm:
-        alarm = cloudwatch.Alarm(
-            self,
+
+class SituationAlarm(cloudwatch.Alarm):
+    """The alarm of one situation, which tells a topic."""
+
+    def __init__(
+        self, scope: Construct, situation: Situation, *, topic: sns.ITopic, runbook: str, stem: str = NAME
+    ) -> None:
+        super().__init__(
+            scope,
             situation.name.title().replace("-", ""),
-            alarm_name=f"{NAME}-{situation.name}",
+            alarm_name=f"{stem}-{situation.name}",
             alarm_description=f"What happened: {situation.happened}\n\nWhat it means: {situation.means}\n\n"
             f"What to do: {situation.to_do}\n\nRunbook: {runbook}#{situation.name}",
             metric=situation.metric,
@@ -84,17 +90,14 @@ class Alarms(Construct):
             comparison_operator=situation.comparison,
             treat_missing_data=situation.missing,
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
-        return alarm
+        self.add_alarm_action(actions.SnsAction(topic))
 
 
 class AlarmTopic(sns.Topic):
     """Takes messages over TLS only, and from nobody but this account's alarms of ours."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, email: str) -> None:
-        super().__init__(
-            scope, construct_id, topic_name=f"{NAME}-alarms", display_name="handshake-acceptor", enforce_ssl=True
-        )
+    def __init__(self, scope: Construct, construct_id: str, *, email: str, name: str = NAME) -> None:
+        super().__init__(scope, construct_id, topic_name=f"{name}-alarms", display_name=name, enforce_ssl=True)
         stack = Stack.of(self)
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
         self.add_to_resource_policy(
@@ -109,7 +112,7 @@ class AlarmTopic(sns.Topic):
                         "aws:SourceArn": stack.format_arn(
                             service="cloudwatch",
                             resource="alarm",
-                            resource_name=f"{NAME}-*",
+                            resource_name=f"{name}-*",
                             arn_format=ArnFormat.COLON_RESOURCE_NAME,
                         )
                     },

@@ -19,6 +19,7 @@ from constructs import Construct
 from handshake_acceptor.metric import Metric
 from infra.metrics import own
 from infra.names import NAME
+from infra.partitions import console
 from infra.queries import ACCEPTED_BY_STATEMENT, DECISIONS, FAILURES, RETRIES, Query
 from infra.settings import Settings
 
@@ -148,19 +149,13 @@ _AS_STATED = cloudwatch.PeriodOverride.INHERIT
 def _header(settings: Settings, stack: Stack) -> str:
     runbook = settings.runbook
     where = f"[the runbook]({runbook})" if runbook.startswith("https://") else f"the runbook, `{runbook}`"
-    allowlist, mode = (_parameter(f"{settings.prefix}{name}", stack) for name in ("policy/allowlist", "mode"))
+    host = console(stack)
+    allowlist, mode = (
+        f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={stack.region})"
+        for name in (f"{settings.prefix}policy/allowlist", f"{settings.prefix}mode")
+    )
     return (
         f"# {NAME}: which handshakes this account accepts by itself\n"
         f"**An alarm is red?** Its name is a section of {where}. **Something waits?** `handshakectl pending` says why."
         f" Allow it in {allowlist}, or deny it there. **The brake**: set {mode} to `observe`."
     )
-
-
-def _parameter(name: str, stack: Stack) -> str:
-    console = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-    host = console.get(_partition(stack.region), "console.aws.amazon.com")
-    return f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={stack.region})"
-
-
-def _partition(region: str) -> str:
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rpartition("-")[0].rpartition("-")[0], "aws")

@@ -6,6 +6,7 @@ that nothing needs any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -29,6 +30,8 @@ def wildcard(stack: Stack, resource_arn: str) -> str:
     match stack.resolve(resource_arn):
         case {"Fn::Join": ["", [*parts]]}:
             named = "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
-        case named:
+        case str() as named:
             pass
+        case expression:
+            named = json.dumps(expression, separators=(",", ":"))
     return f"AwsSolutions-IAM5[Resource::{named}]"

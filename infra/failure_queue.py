@@ -11,17 +11,17 @@ from infra.names import NAME
 
 
 class FailureQueue(sqs.Queue):
-    """Takes failed runs from the function, and undelivered events from the rules and the schedule.
+    """Takes failed runs from a function, and what rules and schedule could not deliver.
 
     Two weeks is the longest that SQS keeps a message
     (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, name: str = NAME) -> None:
         super().__init__(
             scope,
             construct_id,
-            queue_name=f"{NAME}-failures",
+            queue_name=f"{name}-failures",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),

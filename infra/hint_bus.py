@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, CfnCondition, Fn, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
@@ -19,27 +19,40 @@ class HintBus(events.EventBus):
     combination.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, management_accounts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        management_accounts: Sequence[str],
+        condition: CfnCondition | None = None,
+    ) -> None:
+        """`condition` is false where a template's parameter names no account after all."""
         super().__init__(
             scope, construct_id, event_bus_name=NAME, description="Hints at handshakes, from management accounts"
         )
         if management_accounts:
             # Part of the bus itself, so that there is no bus without it; it cannot refer to the bus it is part of.
             arn = Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=NAME)
-            cast(events.CfnEventBus, self.node.default_child).policy = {
+            policy = {
                 "Version": "2012-10-17",
                 "Statement": [
                     _admit("Hint", arn, management_accounts, HINT_SOURCE, HINT_DETAIL_TYPE),
                     _admit("ForwardedRecord", arn, management_accounts, RECORD_SOURCE, RECORD_DETAIL_TYPE),
                 ],
             }
+            cast(events.CfnEventBus, self.node.default_child).policy = (
+                policy if condition is None else Fn.condition_if(condition.logical_id, policy, Aws.NO_VALUE)
+            )
 
 
 def _admit(sid: str, bus_arn: str, accounts: Sequence[str], source: str, detail_type: str) -> dict[str, Any]:
     return {
         "Sid": sid,
         "Effect": "Allow",
-        "Principal": {"AWS": [f"arn:{Aws.PARTITION}:iam::{account}:root" for account in accounts]},
+        # The short form of arn:…:iam::…:root, which is the same in every partition.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-accounts
+        "Principal": {"AWS": list(accounts)},
         "Action": "events:PutEvents",
         "Resource": bus_arn,
         # events:source can have many values, and ForAllValues is true of none at all: hence Null.

@@ -9,6 +9,9 @@ from handshake_relay import hint
 NAME: Final = "handshake-acceptor"
 """The physical name of the function, its role, the bus, the schedule group, and the stem of every other."""
 
+RELAY_NAME: Final = "handshake-relay"
+"""The same in the management account."""
+
 HINT_SOURCE: Final = hint.SOURCE
 HINT_DETAIL_TYPE: Final = hint.DETAIL_TYPE
 """Source and detail type of the event that says "look for this handshake"."""

@@ -62,6 +62,7 @@ RELAY: Final = Asset(
         *(f"handshake_acceptor/{module}.py" for module in ("__init__", "errors", "handshake", "retry")),
     ),
     ("events", "organizations"),
+    ("ListHandshakesForOrganization", "PutEvents"),
 )
 
 # pip may take wheels that hold only Python, which run on arm64, x86_64 and a developer's machine alike.

@@ -1,14 +1,16 @@
 """The deploy's settings: read once from the CDK context, valid from there on.
 
 They are the object `handshakeAcceptor` in cdk.json or, with `-c settings=FILE`, that JSON file instead;
-`settings.schema.json` says what each means. Everything wrong with them is said at once, one sentence a mistake.
+`settings.schema.json` says what each means. Relay and hub have fewer, each an object of its own. Everything wrong with
+them is said at once, one sentence a mistake.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -16,22 +18,28 @@ from typing import Any, Final
 from constructs import Node
 
 from handshake_acceptor.handshake import Action
+from handshake_acceptor.policy import InvalidPolicy, Policy
+from handshake_acceptor.policy_documents import Document
+from handshake_acceptor.policy_documents import load as load_policy
 from handshake_acceptor.schema import compile_schema, shown, violations
+from infra.partitions import HOME_REGIONS
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
-
-HOME_REGIONS: Final = ("us-east-1", "us-gov-west-1", "cn-northwest-1")
-"""Where Organizations' records reach EventBridge, one region a partition; a rule elsewhere would never match.
-
-https://docs.aws.amazon.com/organizations/latest/userguide/region-support.html
-"""
+STACK: Final = "stack"
+"""Which stack this run of the app makes: `-c stack=relay`."""
+RELAY: Final = "handshakeRelay"
+HUB: Final = "handshakeHub"
+KEYS: Final = (CONTEXT, RELAY, HUB, FILE, STACK)
 
 MOST_GRANTS: Final = 60
 """A role's inline policies hold 10,240 characters together, and a grant's ARN takes up to 130 of them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
+
+MOST_BYTES: Final = 8192
+"""The most that a parameter of Parameter Store holds."""
 
 _SCHEMA: Final = Path(__file__).with_name("settings.schema.json")
 
@@ -54,6 +62,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The document of the setting `policy`, which is valid, and when it was read."""
+
+    name: str
+    """As the setting names it."""
+    text: str
+    policy: Policy
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What one deploy of the acceptor stack is told. In JSON the names are in camel case."""
 
@@ -65,6 +84,8 @@ class Settings:
     declinable: tuple[Origin, ...] = ()
     management_accounts: tuple[str, ...] = ()
     """The accounts that may put hints on the bus. None means that only the sweep finds invitations."""
+    policy: PolicyFile | None = None
+    """A policy document that code owns: every deploy writes it anew, beside those that people own."""
     prefix: str = "/handshake-acceptor/"
     sweep_minutes: int = 5
     log_retention_days: int = 365
@@ -72,6 +93,8 @@ class Settings:
     alarm_email: str = ""
     """Who is told of an alarm; nobody is, until that person confirms. Empty: whoever subscribes to the topic."""
     dashboard: bool = True
+    observability_sink: str = ""
+    """The hub's sink that this account shares its figures with; empty: with nobody."""
     runbook: str = "docs/runbook.md"
     expiry_hours: int = 48
     failed_tries: int = 3
@@ -80,35 +103,92 @@ class Settings:
 
 
 def load(node: Node, region: str) -> Settings:
-    """The settings of this run of the CDK app. Raises `WrongSettings`."""
+    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
+    file = node.try_get_context(FILE)
+    return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
+
+
+def given(node: Node, context: str = CONTEXT) -> Any:
+    """The settings that this run of the CDK app is given, as JSON has them. Raises `WrongSettings`."""
     for key in node.get_all_context():
-        near = get_close_matches(key, (CONTEXT, FILE), n=1, cutoff=0.8)
-        if near and key not in (CONTEXT, FILE):
+        near = get_close_matches(key, KEYS, n=1, cutoff=0.8)
+        if near and key not in KEYS:
             # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
             raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
     file = node.try_get_context(FILE)
-    return parse(node.try_get_context(CONTEXT) if file is None else _read(str(file)), region)
+    return node.try_get_context(context) if file is None else _read(str(file))
 
 
-def parse(raw: Any, region: str) -> Settings:
-    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
-    if raw is None:
-        raise WrongSettings([f"context {CONTEXT}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = list(violations(compile_schema(json.loads(_SCHEMA.read_text("utf-8"))), raw)) or list(_together(raw))
-    problems = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
-    if region not in HOME_REGIONS:
-        problems.append(
-            f"region {region}: Organizations sends its events only to its partition's home region; "
-            f"deploy to {' or '.join(HOME_REGIONS)}"
-        )
-    if problems:
-        raise WrongSettings(problems)
-    given = {_snake_case(key): value for key, value in raw.items()}
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def parse(raw: Any, region: str, *, folder: Path = Path(), now: Callable[[], datetime] = _now) -> Settings:
+    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake.
+
+    Files that they name are looked for from `folder`: that of the settings, or of cdk.json, in which CDK runs the app.
+    """
+    name = raw.get("policy") if isinstance(raw, dict) else None
+    policy = _policy(name, folder, now) if name and isinstance(name, str) else None
+    problems = policy if isinstance(policy, list) else []
+    given = checked(raw, schema(), region, context=CONTEXT, together=_together, problems=problems)
+    if "policy" in given:
+        given["policy"] = policy
     for name in given.keys() & {"origins", "declinable"}:
         given[name] = tuple(map(_origin, given[name]))
     if "management_accounts" in given:
         given["management_accounts"] = tuple(given["management_accounts"])
     return Settings(region=region, **given)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of the acceptor's settings."""
+    loaded: dict[str, Any] = json.loads(_SCHEMA.read_text("utf-8"))
+    return loaded
+
+
+def checked(
+    raw: Any,
+    schema: dict[str, Any],
+    region: str,
+    *,
+    context: str,
+    together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+    problems: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with every mistake.
+
+    `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
+    before.
+    """
+    if raw is None:
+        raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
+    mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
+    found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
+    if region not in HOME_REGIONS:
+        found.append(
+            f"region {region}: Organizations sends its events only to its partition's home region; "
+            f"deploy to {' or '.join(HOME_REGIONS)}"
+        )
+    found += problems
+    if found:
+        raise WrongSettings(found)
+    return {_snake_case(key): value for key, value in raw.items()}
+
+
+def _policy(name: str, folder: Path, now: Callable[[], datetime]) -> PolicyFile | list[str]:
+    """The document that the setting `policy` names, or every mistake in it."""
+    try:
+        text = (folder / name).read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return [f"setting /policy: {shown(name)}: cannot be read: {why}"]
+    policy = load_policy([Document(name, text)])
+    if isinstance(policy, InvalidPolicy):
+        return [f"setting /policy: {error}" for error in policy.errors]
+    if (size := len(text.encode())) > MOST_BYTES:
+        return [f"setting /policy: {name}: {size} bytes; a parameter holds {MOST_BYTES} (8 KB)"]
+    return PolicyFile(name, text, policy, now())
 
 
 def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:

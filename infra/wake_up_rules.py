@@ -11,25 +11,21 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from handshake_relay import hint
 from infra.names import HINT_DETAIL_TYPE, HINT_SOURCE, RECORD_DETAIL_TYPE, RECORD_SOURCE
 
-_CREATES_HANDSHAKE = [
-    "EnableAllFeatures",
-    "InviteAccountToOrganization",
-    "InviteOrganizationToTransferResponsibility",
-]
 # Also says that it is there: an input transformer's variable without a value leaves a hole in the JSON.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
-_HANDSHAKE_ID = events.Match.prefix("h-")
+HANDSHAKE_ID = events.Match.prefix("h-")
 
-_RECORD: dict[str, Any] = {
+RECORD: dict[str, Any] = {
     "source": [RECORD_SOURCE],
     "detail_type": [RECORD_DETAIL_TYPE],
     "detail": {
         "eventSource": ["organizations.amazonaws.com"],
-        "eventName": _CREATES_HANDSHAKE,
+        "eventName": list(hint.CREATES_HANDSHAKE),
         "errorCode": events.Match.does_not_exist(),
-        "responseElements": {"handshake": {"id": _HANDSHAKE_ID}},
+        "responseElements": {"handshake": {"id": HANDSHAKE_ID}},
     },
 }
 _RECORD_INPUT = {"event_name": "$.detail.eventName", "handshake_id": "$.detail.responseElements.handshake.id"}
@@ -57,15 +53,15 @@ class WakeUpRules(Construct):
         self._failures = failures
         # Organizations records an invitation in the account that sends it, so that this rule sees only what the
         # account itself does as a management account: it costs nothing.
-        self._wake("Record", "Handshakes that this account's own calls create", _RECORD, _RECORD_INPUT)
-        self._wake("ForwardedRecord", "Records that a management account forwards", _RECORD, _RECORD_INPUT, bus=bus)
+        self._wake("Record", "Handshakes that this account's own calls create", RECORD, _RECORD_INPUT)
+        self._wake("ForwardedRecord", "Records that a management account forwards", RECORD, _RECORD_INPUT, bus=bus)
         self._wake(
             "Hint",
             "Hints that a management account's relay sends",
             {
                 "source": [HINT_SOURCE],
                 "detail_type": [HINT_DETAIL_TYPE],
-                "detail": {"handshake_id": _HANDSHAKE_ID},
+                "detail": {"handshake_id": HANDSHAKE_ID},
             },
             {"event_name": "$.detail-type", "handshake_id": "$.detail.handshake_id"},
             bus=bus,
@@ -89,21 +85,49 @@ class WakeUpRules(Construct):
         paths: dict[str, str],
         bus: events.IEventBus | None = None,
     ) -> None:
-        passed = {"source": "$.source", "time": "$.time"} | paths
-        fields = {key: events.EventField.from_path(path) for key, path in passed.items()}
-        events.Rule(
+        # What the queue would be given is the event as it came, as far as AWS's documentation tells, and a record has
+        # e-mail addresses in it. One that is lost is found by the sweep.
+        queue = None if pattern is RECORD else self._failures
+        WakeUpRule(
             self,
             name,
+            description=description,
+            pattern=pattern,
+            paths=paths,
+            function=self._function,
+            undelivered=queue,
+            bus=bus,
+        )
+
+
+class WakeUpRule(events.Rule):
+    """Wakes a function for what matches `pattern`, and passes on what stands at `paths` of it, and nothing else."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        description: str,
+        pattern: dict[str, Any],
+        paths: dict[str, str],
+        function: lambda_.IFunction,
+        undelivered: sqs.IQueue | None = None,
+        bus: events.IEventBus | None = None,
+    ) -> None:
+        passed = {"source": "$.source", "time": "$.time"} | paths
+        fields = {key: events.EventField.from_path(path) for key, path in passed.items()}
+        super().__init__(
+            scope,
+            construct_id,
             description=description,
             event_bus=bus,
             event_pattern=events.EventPattern(**pattern),
             targets=[
                 targets.LambdaFunction(
-                    self._function,
+                    function,
                     event=events.RuleTargetInput.from_object(fields),
-                    # What the queue would be given is the event as it came, as far as AWS's documentation tells, and a
-                    # record has e-mail addresses in it. One that is lost is found by the sweep.
-                    dead_letter_queue=None if pattern is _RECORD else self._failures,
+                    dead_letter_queue=undelivered,
                     # The sweep has long seen what could not be delivered by then.
                     max_event_age=Duration.hours(1),
                     retry_attempts=10,

@@ -24,6 +24,7 @@ T = TypeVar("T")
 REGION = "us-east-1"
 FUNCTION = "handshake-acceptor"
 LOG_GROUP = f"/aws/lambda/{FUNCTION}"
+RELAY_LOG_GROUP = "/aws/lambda/handshake-relay"
 SETTINGS = ROOT / "local" / "settings.json"
 
 _CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -84,20 +85,35 @@ class EmbeddedAws:
 
     def deploy(self, account_id: str, settings: Path = SETTINGS, *options: str) -> dict[str, str]:
         """`cdk deploy` of the acceptor stack; gives its outputs."""
+        return self._deploy(account_id, *options, "--context", f"settings={settings}")
+
+    def deploy_relay(self, account_id: str) -> dict[str, str]:
+        """`cdk deploy` of the relay's stack; gives its outputs."""
+        return self._deploy(account_id, "--context", "stack=relay")
+
+    def deploy_hub(self, account_id: str, settings: Path) -> dict[str, str]:
+        """`cdk deploy` of the hub's stack; gives its outputs."""
+        return self._deploy(account_id, "--context", "stack=hub", "--context", f"settings={settings}")
+
+    def _deploy(self, account_id: str, *options: str) -> dict[str, str]:
         with TemporaryDirectory() as folder:
             outputs = Path(folder, "outputs.json")
             command = ["deploy", "--require-approval", "never", "--outputs-file", str(outputs), *options]
-            self.cdk(account_id, *command, "--context", f"settings={settings}")
-            deployed: dict[str, str] = json.loads(outputs.read_text())["HandshakeAcceptor"]
-            return deployed
+            self.cdk(account_id, *command)
+            [deployed] = json.loads(outputs.read_text()).values()
+            return dict(deployed)
 
-    def log_records(self, account_id: str, message: str = "decision") -> list[dict[str, Any]]:
-        """The function's log lines with this message, the oldest first."""
+    def log_lines(self, account_id: str, group: str = LOG_GROUP) -> list[str]:
+        """All that a function has logged, the oldest first."""
         logs = self.client("logs", account_id)
         events = []
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP):
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
             events += page["events"]
-        lines = (event["message"] for event in sorted(events, key=lambda event: event["timestamp"]))
+        return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
+
+    def log_records(self, account_id: str, message: str = "decision", group: str = LOG_GROUP) -> list[dict[str, Any]]:
+        """A function's log lines with this message, the oldest first."""
+        lines = self.log_lines(account_id, group)
         parsed = (json.loads(line) for line in lines if line.lstrip().startswith("{"))
         return [record for record in parsed if record.get("message") == message]
 

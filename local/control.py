@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from local.handshake_service import HandshakeService
 from local.handshake_values import Effect, Fault, FeatureSet, Json, ShiftedClock, State
+from local.observability import Observability
 
 PREFIX = "/_handshakes/"
 
@@ -29,6 +30,7 @@ class Door:
     def __init__(self, world: Sequence[Mapping[str, Any]] = ()) -> None:
         """Start with a world: requests that are made now and after every reset."""
         self._clock = ShiftedClock()
+        self.observability = Observability()
         self.service = HandshakeService(self._clock)
         self._world = world
         self.reset()
@@ -52,6 +54,10 @@ class Door:
     ) -> None:
         """Put an organization with a chosen id into the world."""
         self.service.add_organization(organization_id, management_account_id, members=members, feature_set=feature_set)
+
+    def start_trail(self, account_id: str) -> None:
+        """Have the account's calls recorded, and the records delivered: without a trail EventBridge is sent none."""
+        self._trails.add(account_id)
 
     def add_handshake(self, action: str, organization_id: str, target: str) -> str:
         """Send a handshake of any action, whatever AWS would say; answers its id."""
@@ -102,6 +108,10 @@ class Door:
             for found in self.service.handshakes()
         ]
 
+    def links(self) -> list[Json]:
+        """Every link of an account to a sink."""
+        return list(self.observability.links.values())
+
     def organization_of(self, account_id: str) -> str | None:
         """The id of the organization that an account is in now."""
         organization = self.service.organization_of(account_id)
@@ -110,9 +120,14 @@ class Door:
     def reset(self) -> None:
         """Back to the world that this started with, and to the present time."""
         self._clock.offset = timedelta(0)
+        self._trails: set[str] = set()
         self.service.reset()
         for request in self._world:
             self.open(request["verb"], {key: value for key, value in request.items() if key != "verb"})
+
+    def has_trail(self, account_id: str) -> bool:
+        """Whether the account's calls are recorded."""
+        return account_id in self._trails
 
 
 VERBS = tuple(name for name in vars(Door) if not name.startswith("_") and name != "open")

@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close seven gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close thirteen gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -12,8 +12,14 @@ and a start with another one is refused. Besides the handshakes they close seven
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change".
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- PutEvents reaches another account's bus, if that bus's policy admits the caller.
+- In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
+- A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
+- What a function says late, on a busy machine, is in its log all the same.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
+- CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
+- CloudFormation refuses to create a log group that exists.
 
 Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
 organization of its own that has nothing to do with this one.
@@ -23,16 +29,19 @@ import argparse
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial, partialmethod
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from local import wire
+from local import trail, wire
 from local.control import PREFIX, Door
 from local.handshake_service import OPERATIONS
 from local.metrics import read
@@ -47,19 +56,29 @@ _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHan
 _HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
-    "ministack.core.iam_evaluator": ("_principal_org_id", "_resolve_condition_key"),
-    "ministack.core.responses": ("get_account_id", "get_region"),
+    "ministack.core.lambda_runtime": ("Worker",),
+    "ministack.core.iam_evaluator": (
+        "_principal_org_id",
+        "_resolve_condition_key",
+        "EvalContext",
+        "caller_arn",
+        "evaluate_resource_policy",
+    ),
+    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
     "ministack.services.cloudwatch": ("record_metric",),
-    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda"),
+    "ministack.services.cloudwatch_logs": ("_log_groups",),
+    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
         "_get_func_record_for_ref",
         "_execution_record_for_config",
         "_emit_lambda_logs",
         "_emit_lambda_metrics",
+        "_fetch_code_from_s3",
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
+    "ministack.services.s3": ("_bucket_owner_account", "_foreign_bucket_allows"),
     "ministack.services.ssm": ("_put_parameter", "_delete_parameter", "_delete_parameters", "_lookup_parameter"),
 }
 
@@ -97,8 +116,17 @@ def install(aws: Ministack, door: Door) -> None:
     _add_handshakes(aws, door)
     _teach_iam(aws, door)
     _emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    _refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
+    _fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
+    _keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
+    _reach_other_accounts_buses(aws)
     _invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
+    _lose_no_log_line(aws["lambda_runtime"].Worker)
     _read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    responses = aws["responses"]
+    aws["provisioners"]._RESOURCE_HANDLERS |= door.observability.handlers(
+        responses.get_account_id, responses.get_region, partial(_admits, aws)
+    )
     aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
         "create": lambda logical_id, properties, stack: (logical_id, {"QueryDefinitionId": logical_id}),
         "update": lambda physical_id, old, new, stack: (physical_id, {"QueryDefinitionId": physical_id}),
@@ -113,6 +141,8 @@ def _add_handshakes(aws: Ministack, door: Door) -> None:
     def handler(operation: str) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]]:
         def handle(payload: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
             status, headers, body = wire.answer(door.service, operation, account_id(), payload)
+            if status == 200 and operation in trail.RECORDED and door.has_trail(account_id()):
+                _deliver_record(aws, operation, payload, json.loads(body))
             return status, headers, body.encode()
 
         return handle
@@ -125,6 +155,92 @@ def _add_handshakes(aws: Ministack, door: Door) -> None:
         door.reset()
 
     organizations.reset = reset
+
+
+def _deliver_record(aws: Ministack, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
+    """At once; AWS takes seconds to minutes, and promises nothing."""
+    detail = trail.record(
+        operation,
+        aws["responses"].get_account_id(),
+        aws["iam_evaluator"].caller_arn(),
+        request,
+        answer,
+        datetime.now(UTC),
+    )
+    event = {
+        "Source": "aws.organizations",
+        "DetailType": "AWS API Call via CloudTrail",
+        "Detail": json.dumps(detail),
+    }
+    aws["eventbridge"]._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
+def _keep_bus_policies(handlers: dict[str, Callable[..., Any]], eventbridge: Any) -> None:
+    """CloudFormation's property `Policy` of a bus, which ministack drops."""
+
+    def keeping(operation: Callable[..., Any], properties_at: int) -> Callable[..., Any]:
+        def keep(*arguments: Any) -> Any:
+            done = operation(*arguments)
+            name, policy = done[0], arguments[properties_at].get("Policy")
+            if policy:
+                eventbridge._event_bus_policies[name] = policy
+            else:
+                eventbridge._event_bus_policies.pop(name, None)
+            return done
+
+        return keep
+
+    handlers["create"], handlers["update"] = keeping(handlers["create"], 1), keeping(handlers["update"], 2)
+
+
+_FOREIGN_BUS = re.compile(r"arn:aws:events:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):event-bus/(?P<name>.+)")
+
+
+def _reach_other_accounts_buses(aws: Ministack) -> None:
+    """What the sender's own identity may do is checked before; here the receiving bus decides, as its policy says.
+
+    Which code AWS gives for a bus that is not there is not documented; a policy that is not there admits nobody.
+    """
+    eventbridge, responses = aws["eventbridge"], aws["responses"]
+    put_own = eventbridge._put_events
+
+    def put(entry: dict[str, Any], **more: Any) -> Any:
+        bus = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
+        if bus is None or bus["account"] == responses.get_account_id():
+            return put_own({"Entries": [entry]}, **more)
+        policy = eventbridge._event_bus_policies.get_scoped(bus["account"], bus["region"], bus["name"])
+        keys = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+        if str(entry.get("Source")).startswith("aws.") or _admits(aws, policy, "events:PutEvents", bus[0], keys):
+            with responses.request_scope(bus["account"], bus["region"]):
+                return put_own({"Entries": [entry | {"EventBusName": bus["name"]}]}, **more)
+        message = f"{bus[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
+        return None, None, json.dumps({"Entries": [{"ErrorCode": "AccessDeniedException", "ErrorMessage": message}]})
+
+    def put_events(data: dict[str, Any], **more: Any) -> Any:
+        entries = data.get("Entries", [])
+        if len(entries) > 10 or not any(_FOREIGN_BUS.fullmatch(str(each.get("EventBusName"))) for each in entries):
+            return put_own(data, **more)
+        answers = [json.loads(put(entry, **more)[2])["Entries"][0] for entry in entries]
+        failed = sum("ErrorCode" in answer for answer in answers)
+        body = json.dumps({"FailedEntryCount": failed, "Entries": answers}).encode()
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
+
+    eventbridge._put_events = put_events
+
+
+def _admits(aws: Ministack, policy: Any, action: str, resource: str, keys: dict[str, Any]) -> bool:
+    """Whether the policy of another account's resource admits the caller."""
+    evaluator, responses = aws["iam_evaluator"], aws["responses"]
+    context = evaluator.EvalContext(
+        principal_arn=evaluator.caller_arn(),
+        principal_type="AssumedRole",
+        principal_account=responses.get_account_id(),
+        action=action,
+        resource_arn=resource,
+        region=responses.get_region(),
+        service_context={key.lower(): value for key, value in keys.items()},
+    )
+    return bool(evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
 
 
 def _teach_iam(aws: Ministack, door: Door) -> None:
@@ -207,6 +323,48 @@ def _invoke_asynchronously(eventbridge: Any, lambda_svc: Any) -> None:
         lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
     eventbridge._dispatch_to_lambda = dispatch_to_lambda
+
+
+def _refuse_log_groups_that_exist(handlers: dict[str, Any], logs: Any) -> None:
+    """Ministack empties such a group, and deletes it when the create is rolled back."""
+    create = handlers["create"]
+
+    def create_log_group(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        if (name := properties.get("LogGroupName")) in logs._log_groups:
+            identifier = json.dumps({"/properties/LogGroupName": name}, separators=(",", ":"))
+            raise ValueError(f"Resource of type 'AWS::Logs::LogGroup' with identifier '{identifier}' already exists.")
+        return create(logical_id, properties, stack)
+
+    handlers["create"] = create_log_group
+
+
+def _fetch_code_from_others(lambda_svc: Any, s3: Any, responses: Any) -> None:
+    """Ministack looks only among the account's own buckets, and deploys a function without code if it is not there."""
+    fetch = lambda_svc._fetch_code_from_s3
+
+    def fetch_code_from_s3(bucket: str, key: str, version_id: str | None = None) -> bytes:
+        owner, caller = s3._bucket_owner_account(bucket), responses.get_account_id()
+        if owner is not None and (owner == caller or s3._foreign_bucket_allows(owner, bucket, key, "GET", {}, caller)):
+            with responses.request_scope(owner, responses.get_region()):
+                found: bytes | None = fetch(bucket, key, version_id=version_id)
+            if found is not None:
+                return found
+        raise ValueError(
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject"
+            f" for {bucket}/{key}"
+        )
+
+    lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
+
+
+def _lose_no_log_line(worker: Any) -> None:
+    """Ministack waits 50 ms for what a function has said, less than a busy machine takes, and forgets the rest.
+
+    Every function of ours says something, so that the longer wait costs a run next to nothing.
+    """
+    worker._drain_stderr_bounded = partialmethod(
+        worker._drain_stderr_bounded, first_line_wait=3.0, idle_confirm=0.05, hard_cap=10.0
+    )
 
 
 def _read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:

@@ -1,4 +1,4 @@
-"""From a CloudTrail record to the hint that the invited account's bus takes.
+"""From a record of a call that created a handshake to the hints that invited accounts' buses take.
 
 A hint carries a handshake's id, its action and when it was created, and nothing else: names, notes and e-mail
 addresses never travel. The receiver believes none of it.
@@ -11,13 +11,19 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from handshake_acceptor.handshake import ACCOUNT_ID, HANDSHAKE_ID
+
 SOURCE = "handshake-acceptor.relay"
 """Not `aws.organizations`: PutEvents refuses a source that begins with `aws.`."""
 DETAIL_TYPE = "Handshake Hint"
 
-_HANDSHAKE_ID = re.compile(r"h-[0-9a-z]{8,32}", re.ASCII)
-_ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
-_ACTION = re.compile(r"[a-z_]{1,64}", re.ASCII)
+ENABLE_ALL_FEATURES = "EnableAllFeatures"
+"""The call that creates a handshake for every invited member, none of which its record names."""
+CREATES_HANDSHAKE = (ENABLE_ALL_FEATURES, "InviteAccountToOrganization", "InviteOrganizationToTransferResponsibility")
+"""The calls of Organizations that create handshakes."""
+
+_ACTION = re.compile(r"[A-Za-z_]{1,64}", re.ASCII)
+_TIME = re.compile(r"[0-9TZ:.+-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +45,42 @@ class Hint:
         return {"EventBusName": bus, "Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
 
 
-def from_record(event: dict[str, Any]) -> Hint | None:
-    """Reads "AWS API Call via CloudTrail" of a call that created a handshake; None if it created none.
+def from_record(event: object) -> Hint | None:
+    """Reads "AWS API Call via CloudTrail" of a call that created a handshake; None if it created none. Never raises.
 
     CloudTrail writes actions in lower case.
     """
-    detail = event.get("detail") or {}
-    handshake = (detail.get("responseElements") or {}).get("handshake") or {}
-    handshake_id, action = str(handshake.get("id")), str(handshake.get("action"))
-    if detail.get("errorCode") or not (_HANDSHAKE_ID.fullmatch(handshake_id) and _ACTION.fullmatch(action)):
+    detail = _at(event, "detail")
+    handshake = _at(detail, "responseElements", "handshake")
+    if _at(detail, "errorCode") or not isinstance(handshake, dict):
         return None
-    accounts = [
-        party["id"]
-        for party in handshake.get("parties") or ()
-        if party.get("type") == "ACCOUNT" and _ACCOUNT_ID.fullmatch(str(party.get("id")))
-    ]
-    created_at = str(detail.get("eventTime", ""))
-    return Hint(accounts[0] if accounts else "", handshake_id, action.upper(), created_at)
+    accounts = [_at(each, "id") for each in _list(handshake.get("parties")) if _at(each, "type") == "ACCOUNT"]
+    sender = _at(detail, "recipientAccountId")  # the account in which the record is: it may be a party itself
+    to = next((each for each in accounts if each != sender), None)
+    return make(handshake.get("id"), handshake.get("action"), _at(detail, "eventTime"), to)
+
+
+def make(handshake_id: object, action: object, created_at: object, account_id: object) -> Hint | None:
+    """A hint of what somebody wrote; None without the id of a handshake and an action. Never raises."""
+    if not (_matches(HANDSHAKE_ID, handshake_id) and _matches(_ACTION, action)):
+        return None
+    return Hint(
+        account_id=str(account_id) if _matches(ACCOUNT_ID, account_id) else "",
+        handshake_id=str(handshake_id),
+        action=str(action).upper(),
+        created_at=str(created_at) if _matches(_TIME, created_at) else "",
+    )
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _at(value: object, *path: str) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -6,95 +6,26 @@ from unittest.mock import patch
 
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.cli.healthy import (
+    HEALTHY,
+    STACK,
+    answered,
+    configuration,
+    ended,
+    log,
+    parameters,
+    refused,
+    schedule,
+    simulated,
+)
 from tests.cli.sessions import session
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX
 
-FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
-QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
 CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run", "answers"]
-
-
-def parameters(mode="enforce", text=None):
-    values = {"mode": mode, "policy/allowlist": document(allow()) if text is None else text}
-    return {"Parameters": [{"Name": f"{PREFIX}{n}", "Type": "String", "Value": v} for n, v in values.items()]}
-
-
-def configuration(**changes):
-    return {
-        "FunctionName": "handshake-acceptor",
-        "FunctionArn": FUNCTION,
-        "Role": f"arn:aws:iam::{MEMBER}:role/acceptor",
-        "Runtime": "python3.13",
-        "MemorySize": 256,
-        "Timeout": 240,
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
-        "Environment": {"Variables": {"POLICY_PATH": PREFIX}},
-        **changes,
-    }
-
-
-def schedule(**changes):
-    return {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)", "Target": {"Arn": FUNCTION}, **changes}
-
-
-def log(*messages, minutes=1):
-    time = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
-    return {"events": [{"timestamp": time, "message": message} for message in messages]}
-
-
-def ended(**changes):
-    return json.dumps({"message": "run", "decisions": 0, "failures": [], **changes})
-
-
-def answered(name, request, role=f"arn:aws:iam::{MEMBER}:role/acceptor", **changes):
-    """One call in CloudTrail's event history, as LookupEvents gives it; nothing for another event name."""
-    if request["LookupAttributes"] != [{"AttributeKey": "EventName", "AttributeValue": name}]:
-        return {"Events": []}
-    record = {
-        "userIdentity": {"arn": "mary@example.com", "sessionContext": {"sessionIssuer": {"arn": role}}},
-        "requestParameters": {"handshakeId": "h-examplehandshakeid111"},
-        **changes,
-    }
-    return {"Events": [{"EventTime": datetime(2026, 11, 20, tzinfo=UTC), "CloudTrailEvent": json.dumps(record)}]}
-
-
-def refused(code):
-    return ClientError({"Error": {"Code": code, "Message": "diego@example.com may not"}}, "Something")
-
-
-def simulated(*denied):
-    def answer(request):
-        answered = "implicitDeny" if request["ActionNames"][0] in denied else "allowed"
-        results = [{"EvalResourceName": name, "EvalDecision": answered} for name in request["ResourceArns"]]
-        return {"EvaluationResults": results, "IsTruncated": False}
-
-    return answer
-
-
-HEALTHY = {
-    "GetCallerIdentity": {"Arn": f"arn:aws:sts::{MEMBER}:assumed-role/Admin/session"},
-    "DescribeStacks": {
-        "Stacks": [
-            {"StackStatus": "UPDATE_COMPLETE", "Outputs": [{"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE}]}
-        ]
-    },
-    "GetFunctionConfiguration": configuration(),
-    "ListRuleNamesByTarget": {"RuleNames": ["hints"]},
-    "DescribeRule": {"State": "ENABLED"},
-    "GetSchedule": schedule(),
-    "GetParametersByPath": parameters(),
-    "SimulatePrincipalPolicy": simulated(),
-    "GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
-    "FilterLogEvents": log("START RequestId: 1", ended()),
-    "LookupEvents": lambda request: answered("AcceptHandshake", request),
-    "DescribeTrails": {"trailList": [{"TrailARN": "arn:aws:cloudtrail:us-east-1:222222222222:trail/all"}]},
-    "GetTrailStatus": {"IsLogging": True},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +70,7 @@ def test_a_healthy_account_is_ok_line_by_line():
         ({"DescribeStacks": refused("ValidationError")}, "stack", "wrong", "it is not there"),
         ({"DescribeStacks": refused("AccessDenied")}, "stack", "cannot tell", "AWS refuses Something: AccessDenied"),
         (
-            {"DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]}},
+            {"DescribeStacks": {"Stacks": [{"StackName": STACK, "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]}},
             "stack",
             "wrong",
             "HandshakeAcceptor is UPDATE_ROLLBACK_COMPLETE",
@@ -215,8 +146,38 @@ def test_what_is_wrong_is_said_with_what_to_do(changes, check, verdict, says):
 
 
 def test_a_stack_without_a_failure_queue_is_wrong():
-    result = doctor(DescribeStacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]})
+    result = doctor(DescribeStacks={"Stacks": [{"StackName": STACK, "StackStatus": "CREATE_COMPLETE"}]})
     assert "the stack HandshakeAcceptor names no failure queue" in result.stdout
+
+
+def test_a_stack_that_a_stack_set_named_is_found_by_its_function():
+    named = f"StackSet-{STACK}-0a1b2c3d"
+
+    def described(request):
+        if request["StackName"] == STACK:
+            raise refused("ValidationError")
+        assert request["StackName"] == f"arn:aws:cloudformation:us-east-1:{MEMBER}:stack/{named}/1"
+        return {"Stacks": [HEALTHY["DescribeStacks"]["Stacks"][0] | {"StackName": named}]}
+
+    def found(request):
+        assert request == {"PhysicalResourceId": "handshake-acceptor"}
+        return {"StackResources": [{"StackId": f"arn:aws:cloudformation:us-east-1:{MEMBER}:stack/{named}/1"}]}
+
+    changes = {"DescribeStacks": described, "DescribeStackResources": found}
+    result = doctor(**changes)
+    assert (result.exit_code, f"stack: {named} is UPDATE_COMPLETE" in result.stdout) == (0, True)
+    assert "stack: it is not there" in doctor("--stack", STACK, **changes).stdout
+
+
+def test_what_aws_refuses_once_is_asked_once():
+    asked = []
+
+    def refuse(request):
+        asked.append(request)
+        raise refused("AccessDeniedException")
+
+    assert doctor(GetFunctionConfiguration=refuse).exit_code == 1
+    assert len(asked) == 1
 
 
 def test_the_last_run_is_looked_for_within_two_sweeps():

@@ -22,6 +22,7 @@ from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX, Acceptor
 from tests.infra.synthesis import LOCAL, Deployed, synthesize
 
 EVENTS = Path(__file__).parent.parent / "events"
+BUS = f"arn:aws:events:{REGION}:{MEMBER}:event-bus/{FUNCTION}"
 ROLE = f"arn:aws:iam::{MEMBER}:role/{FUNCTION}"
 
 
@@ -492,9 +493,9 @@ def role_of(account_id: str) -> str:
 
 
 def test_the_bus_admits_only_management_accounts_with_one_of_two_kinds_of_event() -> None:
-    """The synthesized policy of the bus, by an IAM evaluator: the emulator neither keeps it nor enforces it."""
+    """The synthesized policy of the bus, by an IAM evaluator, case by case."""
     policy = Deployed(synthesize(LOCAL)).only("AWS::Events::EventBus")["Policy"]
-    bus, put = f"arn:aws:events:{REGION}:{MEMBER}:event-bus/{FUNCTION}", "events:PutEvents"
+    bus, put = BUS, "events:PutEvents"
     admitted, stranger = role_of(ALLOWED.management_account_id), role_of(BEYOND.management_account_id)
     cases: list[tuple[str, str, str, dict[str, Any], str]] = [
         (admitted, put, bus, HINT, "Allow"),
@@ -530,6 +531,40 @@ def test_the_bus_admits_only_management_accounts_with_one_of_two_kinds_of_event(
         check=True,
     )
     assert json.loads(done.stdout) == [expected for *_, expected in cases]
+
+
+STRANGER = "999999999999"
+ENTRY = {"Source": "handshake-acceptor.relay", "DetailType": "Handshake Hint"}
+
+
+@pytest.mark.parametrize(
+    ("sender", "bus", "changes"),
+    [
+        (STRANGER, FUNCTION, {}),
+        (BEYOND.management_account_id, FUNCTION, {}),
+        (ALLOWED.management_account_id, "default", {}),
+        (ALLOWED.management_account_id, FUNCTION, {"Source": "somebody.else"}),
+        (ALLOWED.management_account_id, FUNCTION, {"DetailType": "AWS API Call via CloudTrail"}),
+        (ALLOWED.management_account_id, FUNCTION, {"Source": "aws.organizations"}),
+    ],
+    ids=["stranger", "not admitted", "default bus", "another source", "another kind", "a source of AWS"],
+)
+def test_nobody_else_puts_an_event_on_this_accounts_buses(
+    acceptor: Acceptor, sender: str, bus: str, changes: dict[str, str]
+) -> None:
+    acceptor.allow(ALLOWED)
+    invited = acceptor.invite()
+    entry = ENTRY | {"Detail": json.dumps({"handshake_id": invited})} | changes
+    entry["EventBusName"] = f"arn:aws:events:{REGION}:{MEMBER}:event-bus/{bus}"
+    runs = len(acceptor.aws.log_records(MEMBER, "run"))
+    answer = acceptor.client("events", sender).put_events(Entries=[entry])
+    assert answer["FailedEntryCount"] == 1
+    assert answer["Entries"][0]["ErrorCode"] in ("AccessDeniedException", "NotAuthorizedForSourceException")
+    admitted = ENTRY | {"Detail": json.dumps({"handshake_id": invited}), "EventBusName": BUS}
+    assert acceptor.client("events", ALLOWED.management_account_id).put_events(Entries=[admitted]) != answer
+    wait_for("the record of the admitted hint", lambda: acceptor.recorded(invited))
+    assert acceptor.handshake(invited)["accept_effects"] == 1
+    assert len(acceptor.aws.log_records(MEMBER, "run")) == runs + 1, "only the admitted one woke it"
 
 
 @pytest.fixture

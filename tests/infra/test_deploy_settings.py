@@ -26,8 +26,9 @@ ACTIONS = (
     'or "TRANSFER_RESPONSIBILITY"'
 )
 KEYS = (
-    "known are origins, allowAnyOrigin, declinable, managementAccounts, prefix, sweepMinutes, logRetentionDays, "
-    "tracing, alarmEmail, dashboard, runbook, expiryHours, failedTries, silentSweeps, clearSweeps"
+    "known are origins, allowAnyOrigin, declinable, managementAccounts, policy, prefix, sweepMinutes, "
+    "logRetentionDays, tracing, alarmEmail, dashboard, observabilitySink, runbook, expiryHours, failedTries, "
+    "silentSweeps, clearSweeps"
 )
 ARABIC_ONES = "\u0661" * 12
 """Digits to str.isdigit and to \\d, but no account id."""
@@ -109,6 +110,8 @@ def origin(**changed: object) -> dict[str, object]:
             f'setting /managementAccounts/0: "111111111111\\n" is not {ACCOUNT}',
         ),
         ({"managementAccounts": ["*"]}, f'setting /managementAccounts/0: "*" is not {ACCOUNT}'),
+        ({"policy": ["x.json"]}, "setting /policy: must be a text, is a list"),
+        ({"policy": ""}, 'setting /policy: "" is not the path of a file'),
         ({"prefix": "handshake-acceptor/"}, f'setting /prefix: "handshake-acceptor/" is not {PATH}'),
         ({"prefix": "/handshake-acceptor"}, f'setting /prefix: "/handshake-acceptor" is not {PATH}'),
         ({"prefix": "/"}, f'setting /prefix: "/" is not {PATH}'),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import botocore.session
@@ -19,6 +20,7 @@ import pytest
 from handshake_acceptor import organizations, policy_store
 from handshake_acceptor.policy_documents import READY_MADE, schema
 from handshake_acceptor.schema import compile_to_module
+from handshake_relay import buses, organization
 from infra import bytecode, package
 from tests.infra.synthesis import LOCAL, Deployed, synthesize
 
@@ -143,15 +145,16 @@ def test_the_handler_starts_with_nothing_but_the_asset(built: Path) -> None:
     assert isolated(built, code).split() == ["True", str(built / "handshake_acceptor" / "handler.py")]
 
 
-def test_the_models_have_the_operations_that_the_function_calls_and_no_other() -> None:
-    methods = {
-        method
-        for client in (organizations.Client, policy_store.Client)
-        for method in vars(client)
-        if not method.startswith("_")
-    }
-    called = {"".join(part.capitalize() for part in method.split("_")) for method in methods}
-    assert set(package.ACCEPTOR.operations) == called
+@pytest.mark.parametrize(
+    ("asset", "modules"),
+    [(package.ACCEPTOR, (organizations, policy_store)), (package.RELAY, (buses, organization))],
+    ids=["acceptor", "relay"],
+)
+def test_the_models_have_the_operations_that_the_function_calls_and_no_other(
+    asset: package.Asset, modules: tuple[ModuleType, ...]
+) -> None:
+    methods = {name for module in modules for name in vars(module.Client) if not name.startswith("_")}
+    assert set(asset.operations) == {"".join(part.capitalize() for part in name.split("_")) for name in methods}
 
 
 SIGNED = """

@@ -203,7 +203,7 @@ def test_the_bus_admits_two_kinds_of_event_from_the_management_accounts(
         "Sid": sid,
         "Effect": "Allow",
         "Action": "events:PutEvents",
-        "Principal": {"AWS": ["arn:aws:iam::111111111111:root", "arn:aws:iam::333333333333:root"]},
+        "Principal": {"AWS": ["111111111111", "333333333333"]},
         "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/handshake-acceptor",
         "Condition": {
             "ForAllValues:StringEquals": {"events:source": source},

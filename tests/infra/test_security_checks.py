@@ -10,34 +10,41 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnResource, Validations
+from aws_cdk import App, CfnResource, Stack, Validations
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
 from infra import package, sbom
-from infra.acceptor_stack import AcceptorStack
-from tests.infra.synthesis import LOCAL, ROOT, synthesize
+from tests.infra.synthesis import LOCAL, ROOT, hub, relay, synthesize, template
 
 CHECKOV = ROOT / ".venv-checks" / "bin" / "checkov"
-SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "example": (LOCAL, "us-east-1"),
-    "nothing": ({}, "us-gov-west-1"),
-    "everything": (
-        {
-            "allowAnyOrigin": True,
-            "declinable": LOCAL["origins"],
-            "tracing": True,
-            "alarmEmail": "x@example.com",
-            "dashboard": True,
-        },
-        "cn-northwest-1",
-    ),
+SINK = "arn:aws:oam:us-east-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"
+EVERYTHING: dict[str, Any] = {
+    "allowAnyOrigin": True,
+    "declinable": LOCAL["origins"],
+    "tracing": True,
+    "alarmEmail": "x@example.com",
+    "dashboard": True,
+    "observabilitySink": SINK,
+    "policy": "local/allowlist.json",
+}
+OF_RELAY = {"tracing": True, "alarmEmail": "x@example.com", "observabilitySink": SINK}
+OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"]}
+STACKS: dict[str, Callable[[], Stack]] = {
+    "example": lambda: synthesize(LOCAL),
+    "nothing": lambda: synthesize({}, "us-gov-west-1"),
+    "everything": lambda: synthesize(EVERYTHING, "cn-northwest-1"),
+    "template": lambda: template(LOCAL),
+    "template of everything": lambda: template(EVERYTHING),
+    "relay": relay,
+    "relay with everything": lambda: relay(OF_RELAY, "cn-northwest-1"),
+    "hub": lambda: hub(OF_HUB),
 }
 
 Finding = tuple[str, str]
@@ -58,7 +65,7 @@ def exempted(monkeypatch: pytest.MonkeyPatch) -> dict[Finding, str]:
     return reasons
 
 
-def nag(stack: AcceptorStack) -> set[Finding]:
+def nag(stack: Stack) -> set[Finding]:
     app = stack.node.root
     assert isinstance(app, App)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -75,14 +82,15 @@ def nag(stack: AcceptorStack) -> set[Finding]:
     }
 
 
-def checkov(stacks: Iterable[AcceptorStack], folder: Path) -> tuple[set[Finding], dict[Finding, str]]:
+def checkov(stacks: Iterable[Stack], folder: Path) -> tuple[set[Finding], dict[Finding, str]]:
     """What checkov finds in templates, and what they told it to skip and why. It has no network to ask."""
     assert CHECKOV.exists(), "checkov has an environment of its own: make .venv-checks/.ready"
-    paths: dict[str, str] = {}
+    paths: dict[tuple[str, str], str] = {}
     for number, stack in enumerate(stacks):
-        (folder / f"{number}.template.json").write_text(json.dumps(Template.from_stack(stack).to_json()))
+        file = f"{number}.template.json"
+        (folder / file).write_text(json.dumps(Template.from_stack(stack).to_json()))
         resources = [each for each in stack.node.find_all() if CfnResource.is_cfn_resource(each)]
-        paths |= {stack.resolve(each.logical_id): each.node.path for each in resources}  # type: ignore[attr-defined]
+        paths |= {(f"/{file}", stack.resolve(each.logical_id)): each.node.path for each in resources}  # type: ignore[attr-defined]
     nowhere = "http://127.0.0.1:9"
     done = subprocess.run(
         [str(CHECKOV), "--directory", str(folder), "--framework", "cloudformation", "--skip-download", "--output=json"],
@@ -96,7 +104,7 @@ def checkov(stacks: Iterable[AcceptorStack], folder: Path) -> tuple[set[Finding]
     assert not results["parsing_errors"]
 
     def finding(check: dict[str, Any]) -> Finding:
-        return check["check_id"], paths[check["resource"].partition(".")[2]]
+        return check["check_id"], paths[check["file_path"], check["resource"].partition(".")[2]]
 
     skipped = {finding(check): check["check_result"]["suppress_comment"] for check in results["skipped_checks"]}
     return {finding(check) for check in results["failed_checks"]}, skipped
@@ -106,26 +114,26 @@ def by_tool(reasons: Mapping[Finding, str], tool: str) -> dict[Finding, str]:
     return {finding: reason for finding, reason in reasons.items() if finding[0].startswith(tool)}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", STACKS)
 def test_cdk_nag_finds_nothing_but_what_is_exempted(name: str) -> None:
-    assert nag(synthesize(*SETTINGS[name])) == set()
+    assert nag(STACKS[name]()) == set()
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", STACKS)
 def test_every_exemption_from_cdk_nag_is_needed(name: str, exempted: dict[Finding, str]) -> None:
-    found = nag(synthesize(*SETTINGS[name]))
+    found = nag(STACKS[name]())
     assert found == by_tool(exempted, "AwsSolutions-").keys()
     assert all(exempted.values()), "each has a reason"
 
 
 def test_checkov_finds_nothing_but_what_is_exempted(tmp_path: Path) -> None:
-    found, skipped = checkov((synthesize(*each) for each in SETTINGS.values()), tmp_path)
+    found, skipped = checkov((make() for make in STACKS.values()), tmp_path)
     assert found == set()
     assert all(skipped.values()), "each has a reason"
 
 
 def test_every_exemption_from_checkov_is_needed(tmp_path: Path, exempted: dict[Finding, str]) -> None:
-    found, skipped = checkov((synthesize(*each) for each in SETTINGS.values()), tmp_path)
+    found, skipped = checkov((make() for make in STACKS.values()), tmp_path)
     assert found == by_tool(exempted, "CKV_").keys()
     assert skipped == {}
 

@@ -1,0 +1,37 @@
+"""AWS's partitions, and what differs between them that neither CloudFormation nor CDK knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Aws, CfnMapping, Stack, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition. `home_region` is where Organizations' records reach EventBridge, and nowhere else.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/region-support.html
+    """
+
+    name: str
+    home_region: str
+    console: str
+
+
+COMMERCIAL: Final = Partition("aws", "us-east-1", "console.aws.amazon.com")
+OTHERS: Final = (
+    Partition("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
+    Partition("aws-cn", "cn-northwest-1", "console.amazonaws.cn"),
+)
+PARTITIONS: Final = (COMMERCIAL, *OTHERS)
+HOME_REGIONS: Final = tuple(partition.home_region for partition in PARTITIONS)
+
+
+def console(stack: Stack) -> str:
+    """The host of the AWS console for a stack in a home region; a stack for every region finds it out when deployed."""
+    if Token.is_unresolved(stack.region):
+        hosts = {partition.name: {"Host": partition.console} for partition in PARTITIONS}
+        return CfnMapping(stack, "Console", mapping=hosts).find_in_map(Aws.PARTITION, "Host")
+    return next(partition.console for partition in PARTITIONS if partition.home_region == stack.region)

@@ -1,0 +1,49 @@
+"""One run of the relay: read what was created, send each invited account a hint, and say what became of it.
+
+It decides nothing. Whoever gets a hint looks for itself, and its sweep finds what no hint told of, so a hint that is
+lost costs minutes and one too many costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+from handshake_acceptor.errors import classify
+from handshake_acceptor.retry import CALL_FAILURES, READ_FAILURES, Clock
+from handshake_relay.buses import Buses, Outcome, Sent
+from handshake_relay.call import Call
+from handshake_relay.hint import Hint
+from handshake_relay.organization import Client, asked_for_all_features
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How many hints had which outcome."""
+
+    counts: dict[Outcome, int]
+    failures: tuple[str, ...]
+    """What failed, each once: the run must end as failed if there is any."""
+
+
+def relay(call: Call, organizations: Client, buses: Buses, clock: Clock, emit: Callable[[Sent], None]) -> Report:
+    """Sends the hints of one call; `emit` is told of each. What the other side did wrong is in the report."""
+    counts = dict.fromkeys(Outcome, 0)
+    failures: dict[str, None] = {}
+    hints: list[Hint] = []
+    try:
+        for hint in (
+            asked_for_all_features(organizations, clock, call.hint.created_at) if call.fans_out else [call.hint]
+        ):
+            hints.append(hint)  # those listed so far are sent, whatever becomes of the next page
+    except READ_FAILURES as error:
+        code = classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__
+        failures[f"MEMBERS_UNREADABLE {code}"] = None
+    nameless = (Sent(hint, Outcome.NOT_ADDRESSABLE) for hint in hints if not hint.account_id)
+    for sent in chain(nameless, buses.send([hint for hint in hints if hint.account_id])):
+        counts[sent.outcome] += 1
+        if sent.outcome is Outcome.FAILED:
+            failures[f"HINT_NOT_SENT {sent.code}"] = None
+        emit(sent)
+    return Report(counts, tuple(failures))

@@ -1,0 +1,96 @@
+"""What AWS answers of an account where all is well, and the parts to answer otherwise with."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import ClientError
+
+from tests.unit.world import MEMBER, PREFIX, allow, document
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
+STACK = "HandshakeAcceptor"
+QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
+
+
+def parameters(mode="enforce", text=None):
+    values = {"mode": mode, "policy/allowlist": document(allow()) if text is None else text}
+    return {"Parameters": [{"Name": f"{PREFIX}{n}", "Type": "String", "Value": v} for n, v in values.items()]}
+
+
+def configuration(**changes):
+    return {
+        "FunctionName": "handshake-acceptor",
+        "FunctionArn": FUNCTION,
+        "Role": f"arn:aws:iam::{MEMBER}:role/acceptor",
+        "Runtime": "python3.13",
+        "MemorySize": 256,
+        "Timeout": 240,
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "Environment": {"Variables": {"POLICY_PATH": PREFIX}},
+        **changes,
+    }
+
+
+def schedule(**changes):
+    return {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)", "Target": {"Arn": FUNCTION}, **changes}
+
+
+def log(*messages, minutes=1):
+    time = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
+    return {"events": [{"timestamp": time, "message": message} for message in messages]}
+
+
+def ended(**changes):
+    return json.dumps({"message": "run", "decisions": 0, "failures": [], **changes})
+
+
+def answered(name, request, role=f"arn:aws:iam::{MEMBER}:role/acceptor", **changes):
+    """One call in CloudTrail's event history, as LookupEvents gives it; nothing for another event name."""
+    if request["LookupAttributes"] != [{"AttributeKey": "EventName", "AttributeValue": name}]:
+        return {"Events": []}
+    record = {
+        "userIdentity": {"arn": "mary@example.com", "sessionContext": {"sessionIssuer": {"arn": role}}},
+        "requestParameters": {"handshakeId": "h-examplehandshakeid111"},
+        **changes,
+    }
+    return {"Events": [{"EventTime": datetime(2026, 11, 20, tzinfo=UTC), "CloudTrailEvent": json.dumps(record)}]}
+
+
+def refused(code):
+    return ClientError({"Error": {"Code": code, "Message": "diego@example.com may not"}}, "Something")
+
+
+def simulated(*denied):
+    def answer(request):
+        answered = "implicitDeny" if request["ActionNames"][0] in denied else "allowed"
+        results = [{"EvalResourceName": name, "EvalDecision": answered} for name in request["ResourceArns"]]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+    return answer
+
+
+HEALTHY = {
+    "GetCallerIdentity": {"Arn": f"arn:aws:sts::{MEMBER}:assumed-role/Admin/session"},
+    "DescribeStacks": {
+        "Stacks": [
+            {
+                "StackName": STACK,
+                "StackStatus": "UPDATE_COMPLETE",
+                "Outputs": [{"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE}],
+            }
+        ]
+    },
+    "DescribeStackResources": refused("ValidationError"),
+    "GetFunctionConfiguration": configuration(),
+    "ListRuleNamesByTarget": {"RuleNames": ["hints"]},
+    "DescribeRule": {"State": "ENABLED"},
+    "GetSchedule": schedule(),
+    "GetParametersByPath": parameters(),
+    "SimulatePrincipalPolicy": simulated(),
+    "GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+    "FilterLogEvents": log("START RequestId: 1", ended()),
+    "LookupEvents": lambda request: answered("AcceptHandshake", request),
+    "DescribeTrails": {"trailList": [{"TrailARN": "arn:aws:cloudtrail:us-east-1:222222222222:trail/all"}]},
+    "GetTrailStatus": {"IsLogging": True},
+}

@@ -1,0 +1,78 @@
+"""Many accounts for the tests: moto's Parameter Store and token service, and the handshake service, in each of them."""
+
+import json
+from contextlib import contextmanager
+from functools import cache
+from unittest.mock import patch
+
+import boto3
+from botocore.client import BaseClient
+from moto.iam.models import get_account_id_from
+from typer.testing import CliRunner
+
+from cli.main import app
+from local.handshake_service import HandshakeService, ShiftedClock
+from local.moto_adapter import handshakes_in_moto
+from tests.unit.world import MANAGEMENT, ORGANIZATION, PREFIX, document
+
+ACCOUNTS = ("222222222222", "333333333333", "444444444444")
+MODE = f"{PREFIX}mode"
+ALLOWLIST = f"{PREFIX}policy/allowlist"
+
+
+def run(*args, **more):
+    return CliRunner().invoke(app, [str(arg) for arg in args], **more)
+
+
+@contextmanager
+def organization():
+    """The accounts' handshake service, with one organization that may invite."""
+    service = HandshakeService(ShiftedClock())
+    service.add_organization(ORGANIZATION, MANAGEMENT)
+    with handshakes_in_moto(service):
+        yield service
+
+
+@cache
+def parameter_store(account):
+    keys = {"aws_access_key_id": account, "aws_secret_access_key": "testing"}
+    return boto3.client("ssm", region_name="us-east-1", **keys)
+
+
+def seed(*accounts, mode="enforce", **documents):
+    """Parameter Store as the stack seeds it, in each account, or with other documents."""
+    for account in accounts:
+        ssm = parameter_store(account)
+        for name, text in ({"mode": mode, "policy/allowlist": document()} | documents).items():
+            ssm.put_parameter(Name=f"{PREFIX}{name}", Value=text, Type="String", Overwrite=True)
+
+
+def value(account, name):
+    return parameter_store(account).get_parameter(Name=name)["Parameter"]["Value"]
+
+
+def history(account, name):
+    return parameter_store(account).get_parameter_history(Name=name)["Parameters"]
+
+
+@contextmanager
+def calls(*answers):
+    """The calls made meanwhile, each (account, operation). `answers` are (account, operation, part of the request, an
+    exception, or a function of the request whose answer, if it has one, is AWS's); account "" is any."""
+    seen = []
+    real = BaseClient._make_api_call
+
+    def call(client, operation, request):
+        key = client._request_signer._credentials.access_key
+        account = key if key.isdecimal() else get_account_id_from(key)
+        seen.append((account, operation))
+        for wanted_account, wanted, part, answer in answers:
+            if account.startswith(wanted_account) and operation == wanted and part in json.dumps(request):
+                if isinstance(answer, BaseException):
+                    raise answer
+                if (answered := answer(request)) is not None:
+                    return answered
+        return real(client, operation, request)
+
+    with patch.object(BaseClient, "_make_api_call", call):
+        yield seen

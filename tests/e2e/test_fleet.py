@@ -1,0 +1,193 @@
+"""A fleet: one management account with the relay, twenty members with the acceptor, by one template.
+
+The members' policy is the one that the template keeps; nobody edits anything in twenty accounts. The management account
+has a trail, so its calls are recorded, the records wake the relay, and the relay puts hints on the members' own buses,
+whose policies decide whether they take them. No sweep runs here within a test's time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.aws import LOG_GROUP, RELAY_LOG_GROUP, SETTINGS, EmbeddedAws, embedded_aws, wait_for
+from tests.e2e.account import Account, Published, publish
+from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, Origin
+
+MANAGEMENT = ALLOWED.management_account_id
+MEMBERS = [f"{700_000_000_000 + number}" for number in range(20)]
+WITHOUT = "700000000099"
+"""An account that has no acceptor."""
+BY_EMAIL = MEMBERS[-1]
+"""The account that is invited by its e-mail address."""
+RELAY = "handshake-relay"
+POLICY = {
+    "Version": "2026-01-01",
+    "Statement": [
+        {
+            "Sid": "JoinExample",
+            "Effect": "Allow",
+            "Action": ["INVITE", "ENABLE_ALL_FEATURES"],
+            "Origin": {"OrganizationId": ALLOWED.organization_id, "ManagementAccountId": MANAGEMENT},
+        },
+        {"Sid": "NeverTheSandbox", "Effect": "Deny", "Origin": {"OrganizationId": DENIED.organization_id}},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    aws: EmbeddedAws
+    members: list[Account]
+    relay: dict[str, str]
+    """The outputs of the relay's stack."""
+    published: Published
+
+    def invite(self, origin: Origin, target: str) -> str:
+        kind = "EMAIL" if "@" in target else "ACCOUNT"
+        organizations = self.aws.client("organizations", origin.management_account_id)
+        answer = organizations.invite_account_to_organization(
+            Target={"Type": kind, "Id": target}, Notes="A note for mary@example.com"
+        )
+        handshake_id: str = answer["Handshake"]["Id"]
+        return handshake_id
+
+    def states(self) -> dict[str, str]:
+        return {each["id"]: each["state"] for each in self.aws.control.snapshot()}
+
+    def hints(self) -> list[dict[str, Any]]:
+        """What the relay says of each hint."""
+        return self.aws.log_records(MANAGEMENT, "hint", RELAY_LOG_GROUP)
+
+    def hinted(self, *handshake_ids: str) -> dict[str, str]:
+        """The outcome of the hint at each of these, once there is one."""
+
+        def look() -> dict[str, str]:
+            said = {each["handshake_id"]: each["outcome"] for each in self.hints()}
+            return said if said.keys() >= set(handshake_ids) else {}
+
+        said = wait_for("a hint for each", look, 300)
+        return {handshake_id: said[handshake_id] for handshake_id in handshake_ids}
+
+    def accepted(self, *handshake_ids: str) -> None:
+        def look() -> bool:
+            states = self.states()
+            return all(states[each] == "ACCEPTED" for each in handshake_ids)
+
+        wait_for("every acceptance", look, 300)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with embedded_aws() as aws:
+        for origin in (ALLOWED, DENIED, BEYOND):
+            aws.control.add_organization(
+                organization_id=origin.organization_id,
+                management_account_id=origin.management_account_id,
+                feature_set="CONSOLIDATED_BILLING" if origin == ALLOWED else "ALL",
+            )
+        aws.control.start_trail(account_id=MANAGEMENT)
+        aws.bootstrap(MANAGEMENT)
+        relay = aws.deploy_relay(MANAGEMENT)
+        (folder / "hub.json").write_text(json.dumps({"accounts": MEMBERS}))
+        sink = aws.deploy_hub(MANAGEMENT, folder / "hub.json")["SinkArn"]
+        settings = json.loads(SETTINGS.read_text()) | {"observabilitySink": sink, "dashboard": False}
+        (folder / "settings.json").write_text(json.dumps(settings))
+        members = [Account(aws, each) for each in MEMBERS]
+        for member in members:
+            member.register()
+        published = publish(Account(aws, MANAGEMENT), [*MEMBERS, WITHOUT], folder / "settings.json")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda member: published.create(member, DeployedPolicy=json.dumps(POLICY)), members))
+        yield Fleet(aws, members, relay, published)
+
+
+def test_everybody_joins_by_hint_and_nobody_joins_anything_else(fleet: Fleet) -> None:
+    addressed = MEMBERS[:-1]
+    foreign = [fleet.invite(origin, member) for member in MEMBERS for origin in (DENIED, BEYOND)]
+    wanted = {member: fleet.invite(ALLOWED, member) for member in addressed}
+    fleet.accepted(*wanted.values())
+    assert fleet.hinted(*wanted.values()) == dict.fromkeys(wanted.values(), "SENT")
+    states = fleet.states()
+    assert {states[each] for each in foreign} == {"OPEN"}
+    for member in fleet.members[:-1]:
+        assert fleet.aws.control.organization_of(account_id=member.id) == ALLOWED.organization_id
+        records = {each["handshake_id"]: each for each in fleet.aws.log_records(member.id)}
+        assert (records[wanted[member.id]]["trigger"], records[wanted[member.id]]["outcome"]) == ("hint", "ACCEPTED")
+        others = sorted(each["decision"] for each in records.values() if each["handshake_id"] in foreign)
+        assert others == ["DENY", "NO_MATCH"]
+    effects = {each["id"]: each["accept_effects"] for each in fleet.aws.control.snapshot()}
+    assert all(effects[each] == (1 if each in wanted.values() else 0) for each in effects)
+
+
+def test_an_invitation_by_email_is_recorded_and_found_by_the_sweep(fleet: Fleet) -> None:
+    invited = fleet.invite(ALLOWED, f"owner-{BY_EMAIL}@example.com")
+    assert fleet.hinted(invited) == {invited: "NOT_ADDRESSABLE"}
+    assert fleet.states()[invited] == "OPEN"
+    fleet.aws.sweep_now(BY_EMAIL)
+    fleet.accepted(invited)
+    [record] = [each for each in fleet.aws.log_records(BY_EMAIL) if each["handshake_id"] == invited]
+    assert record["trigger"] == "sweep"
+
+
+def test_an_account_without_the_acceptor_is_counted_and_nothing_fails(fleet: Fleet) -> None:
+    invited = fleet.invite(ALLOWED, WITHOUT)
+    assert fleet.hinted(invited) == {invited: "UNREACHED"}
+    queue = fleet.aws.client("sqs", MANAGEMENT)
+    assert not queue.receive_message(QueueUrl=fleet.relay["FailureQueueUrl"]).get("Messages")
+
+
+def test_a_call_that_asks_every_member_reaches_every_member(fleet: Fleet) -> None:
+    fleet.aws.client("organizations", MANAGEMENT).enable_all_features()
+    asked = {
+        each["id"]: each["target"]
+        for each in fleet.aws.control.snapshot()
+        if each["action"] == "ENABLE_ALL_FEATURES" and each["target"] in MEMBERS
+    }
+    assert sorted(asked.values()) == MEMBERS
+    assert fleet.hinted(*asked) == dict.fromkeys(asked, "SENT")
+    fleet.accepted(*asked)
+
+
+def test_a_hint_that_cannot_be_sent_is_tried_again_and_kept(fleet: Fleet) -> None:
+    fault = {"operation": "ListHandshakesForOrganization", "code": "AccessDeniedException", "times": 3}
+    fleet.aws.control.inject(faults=[fault])
+    event = {"event_name": "EnableAllFeatures", "handshake_id": "h-examplehandshakeid111", "action": "x"}
+    client = fleet.aws.client("lambda", MANAGEMENT)
+    client.invoke(FunctionName=RELAY, InvocationType="Event", Payload=json.dumps(event))
+    sqs = fleet.aws.client("sqs", MANAGEMENT)
+
+    def kept() -> list[dict[str, Any]]:
+        return sqs.receive_message(QueueUrl=fleet.relay["FailureQueueUrl"]).get("Messages", [])
+
+    [message] = wait_for("the failed call in the queue", kept, 120)
+    body = json.loads(message["Body"])
+    assert body["requestPayload"] == event
+    assert "MEMBERS_UNREADABLE AccessDeniedException" in message["Body"]
+    sqs.delete_message(QueueUrl=fleet.relay["FailureQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_every_member_is_linked_to_the_hub_and_nobody_else_can_be(fleet: Fleet) -> None:
+    links = fleet.aws.control.links()
+    assert sorted(link["account_id"] for link in links) == MEMBERS
+    assert all(link["label"] == link["account_id"] for link in links)
+    why = Account(fleet.aws, WITHOUT).why_not_created(fleet.published.template, **fleet.published.asset)
+    assert f"does not admit account {WITHOUT}" in why
+    dashboards = fleet.aws.client("cloudwatch", MANAGEMENT).list_dashboards()["DashboardEntries"]
+    assert [each["DashboardName"] for each in dashboards] == ["handshake-acceptor-fleet"]
+    assert not fleet.members[0].client("cloudwatch").list_dashboards()["DashboardEntries"]
+
+
+def test_no_personal_data_is_written_or_travels(fleet: Fleet) -> None:
+    assert fleet.hints(), "the tests before this one have sent some"
+    for account, group in [(MANAGEMENT, RELAY_LOG_GROUP), *((each, LOG_GROUP) for each in MEMBERS)]:
+        written = json.dumps(fleet.aws.log_lines(account, group))
+        assert "hint" in written
+        for personal in ("@", "A note", "Example account", "Management account"):
+            assert personal not in written
