@@ -8,14 +8,17 @@ whose policies decide whether they take them. No sweep runs here within a test's
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.aws import LOG_GROUP, RELAY_LOG_GROUP, SETTINGS, EmbeddedAws, embedded_aws, wait_for
+from local.emulator import ROOT
 from tests.e2e.account import Account, Published, publish
 from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, Origin
 
@@ -171,6 +174,47 @@ def test_a_hint_that_cannot_be_sent_is_tried_again_and_kept(fleet: Fleet) -> Non
     assert body["requestPayload"] == event
     assert "MEMBERS_UNREADABLE AccessDeniedException" in message["Body"]
     sqs.delete_message(QueueUrl=fleet.relay["FailureQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_path: Path) -> None:
+    profiles = [f"member-{account}" for account in [*MEMBERS, WITHOUT]]
+    (tmp_path / "config").write_text(
+        "\n".join(
+            f"[profile {name}]\naws_access_key_id={name.removeprefix('member-')}\naws_secret_access_key=test"
+            for name in profiles
+        )
+    )
+    statement = {"Sid": "NeverBeyond", "Effect": "Deny", "Origin": {"OrganizationId": BEYOND.organization_id}}
+    (tmp_path / "deny.json").write_text(json.dumps({"Version": "2026-01-01", "Statement": [statement]}))
+
+    def command(*arguments: str) -> tuple[int, Any]:
+        environment = fleet.aws.environment(MANAGEMENT) | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            del environment[name]  # they would win over a profile
+        done = subprocess.run(
+            [str(ROOT / ".venv/bin/handshakectl"), *arguments, "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    code, before = command("fleet", "status", "--profiles", *profiles)
+    verdicts = {row["account_id"]: (row["verdict"], row["deployed"]) for row in before}
+    assert verdicts == dict.fromkeys(MEMBERS, ("wrong", "CREATE_COMPLETE")) | {WITHOUT: ("wrong", "not deployed")}
+    assert {row["nobody_allows"] for row in before if row["account_id"] in MEMBERS} == {1}
+    assert code == 1
+    code, written = command("push", str(tmp_path / "deny.json"), "--yes", "--profiles", *profiles[:-1])
+    assert {row["account_id"]: row["result"] for row in written} == dict.fromkeys(MEMBERS, "written")
+    assert code == 0
+    code, again = command("push", str(tmp_path / "deny.json"), "--yes", "--profiles", *profiles[:-1])
+    assert {row["result"] for row in again} == {"nothing differs"}
+    code, after = command("fleet", "status", "--profiles", *profiles[:-1])
+    assert {(row["verdict"], row["mode"], row["pending"]) for row in after} == {("ok", "enforce", 2)}, after
+    assert len({row["policy_version"] for row in after}) == 1
+    assert code == 0
 
 
 def test_every_member_is_linked_to_the_hub_and_nobody_else_can_be(fleet: Fleet) -> None:
