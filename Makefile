@@ -42,8 +42,8 @@ sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the l
 	@.venv/bin/python -m infra.sbom
 
 audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
-	@for f in lambda/requirements requirements-dev requirements-checks local/requirements; do \
-	  .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
+	@for f in lambda/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
+	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
 faults: $(VENV) $(AWS) $(CDK) ## 10,000 runs with random faults in virtual time, and 200 through the deployed function (minutes)
@@ -61,7 +61,8 @@ bench: $(VENV) ## everything under bench/: one JSON line a figure
 
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
-	@for f in lambda/requirements requirements requirements-dev requirements-checks local/requirements; do \
+	@for f in lambda/requirements requirements requirements-dev requirements-checks local/requirements \
+	  bench/starts/plain bench/starts/runtime; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 

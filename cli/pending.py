@@ -72,10 +72,10 @@ def look(
     """The same view that a run of the function begins with; unless `ask_always` it asks, like a run, what it must."""
     listed = organizations.list()
     now = datetime.now(UTC)
-    waiting = sorted((each for each in listed if is_pending(each, now)), key=urgency)
+    waiting = sorted((each for each in listed.handshakes if is_pending(each, now)), key=urgency)
     of = organizations.account if waiting or ask_always else unknown_account
     account = of(caller.account_id, caller.partition)
-    return View(tuple(waiting), read(), account, len(listed))
+    return View(tuple(waiting), read(), account, listed.count)
 
 
 def decided(view: View) -> list[Plan]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,11 +19,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from handshake_acceptor.schema import compile_to_module
+from infra import bytecode
+from infra.build_failed import BuildFailed as BuildFailed
+from infra.prune import prune
+
 _ROOT: Final = Path(__file__).parents[1]
 _SOURCES: Final = _ROOT / "lambda"
 _REQUIREMENTS: Final = _SOURCES / "requirements.txt"
 
-_PYTHON: Final = "3.13"
+PYTHON: Final = "3.13"
 """The functions' runtime."""
 
 
@@ -36,9 +42,19 @@ class Asset:
     """Files and folders below lambda/."""
     services: tuple[str, ...]
     """The services it calls: botocore carries the models of over 400, nine tenths of its size."""
+    operations: tuple[str, ...] = ()
+    """The operations that it calls; all of its services if it names none."""
 
 
-ACCEPTOR: Final = Asset("package", ("handshake_acceptor",), ("organizations", "ssm"))
+ACCEPTOR: Final = Asset(
+    "package",
+    ("handshake_acceptor",),
+    ("organizations", "ssm"),
+    (
+        *("AcceptHandshake", "DeclineHandshake", "DescribeHandshake", "DescribeOrganization"),
+        *("GetParametersByPath", "ListHandshakesForAccount"),
+    ),
+)
 RELAY: Final = Asset(
     "relay-package",
     (
@@ -46,6 +62,7 @@ RELAY: Final = Asset(
         *(f"handshake_acceptor/{module}.py" for module in ("__init__", "errors", "handshake", "retry")),
     ),
     ("events", "organizations"),
+    ("ListHandshakesForOrganization", "PutEvents"),
 )
 
 # pip may take wheels that hold only Python, which run on arm64, x86_64 and a developer's machine alike.
@@ -54,34 +71,29 @@ _ONLY_PURE_PYTHON: Final = (
     "--platform=any",
     "--implementation=py",
     "--abi=none",
-    f"--python-version={_PYTHON}",
+    f"--python-version={PYTHON}",
 )
-# What pip writes about this installation of a wheel, which nothing reads; licences and METADATA stay.
-_PIP_NOTES: Final = ("RECORD", "INSTALLER", "REQUESTED")
 
 _TIME: Final = 946_684_800
 """2000-01-01: a zip file cannot state a time before 1980."""
 _SPREAD: Final = 2**29
 """Seconds, about 17 years: no file is from the future."""
 
-_CHECK: Final = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import botocore.session
-for service in sys.argv[2:]:
-    botocore.session.get_session().create_client(service, region_name="us-east-1")
-"""
 
-
-class BuildFailed(Exception):
-    """The asset cannot be built here; the message says why."""
-
-
-def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR) -> Path:
+def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR, python: str | None = None) -> Path:
     """Builds an asset in `folder` and gives its path. Leaves one that is up to date alone.
 
-    Processes that build at the same time take turns. Raises `BuildFailed`.
+    `python` makes the bytecode; the runtime's own version does unless something else is to run the asset, and where
+    this machine does not have it the asset has none. Processes that build at the same time take turns.
+    Raises `BuildFailed`.
     """
+    python = python or bytecode.interpreter(PYTHON)
+    if python is None:
+        print(
+            f"no Python {PYTHON} here: the asset has no bytecode and starts more slowly; it is the same otherwise."
+            f" Put python{PYTHON} on the PATH or name one in {bytecode.VARIABLE}",
+            file=sys.stderr,
+        )
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / asset.name
     with _turn(folder / "package.lock"), TemporaryDirectory(dir=folder) as scratch:
@@ -90,12 +102,15 @@ def build(folder: Path = _ROOT / "build", asset: Asset = ACCEPTOR) -> Path:
         for source in asset.sources:
             _copy(_SOURCES / source, new / source)
         shutil.copy(_ROOT / "LICENSE", new)
+        _make_validators(new, asset)
+        if python:
+            bytecode.compile_sources(new, python)
         _settle(new)
-        if not package.exists():
-            new.rename(package)
-        elif digest(package) != digest(new):
-            # Two renames, so that what stands there is always whole; for a moment in between there is nothing.
-            package.rename(Path(scratch, "old"))
+        if not package.exists() or digest(package) != digest(new):
+            _try(new, asset, python or sys.executable)
+            if package.exists():
+                # Two renames, so that what stands there is always whole; for a moment in between there is nothing.
+                package.rename(Path(scratch, "old"))
             new.rename(package)
     return package
 
@@ -127,17 +142,19 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _dependencies(folder: Path, asset: Asset) -> Path:
-    """What pip installs, pruned and tried; made again only when the requirements or this file changed."""
-    services = " ".join(asset.services).encode()
-    key = hashlib.sha256(_REQUIREMENTS.read_bytes() + Path(__file__).read_bytes() + services).hexdigest()
+    """What pip installs, less what is not used; made again only when what it is made from changed."""
+    made_from = (
+        *(path.read_text() for path in (_REQUIREMENTS, Path(__file__), Path(__file__).with_name("prune.py"))),
+        *(asset.services, asset.operations),
+    )
+    key = hashlib.sha256(repr(made_from).encode()).hexdigest()
     dependencies = folder / f"dependencies-{key[:16]}"
     if not dependencies.exists():
         print("installing the function's dependencies", file=sys.stderr)
         with TemporaryDirectory(dir=folder) as scratch:
             new = Path(scratch, "new")
             _install(new)
-            _prune(new, asset.services)
-            _try(new, asset.services)
+            prune(new, asset.services, asset.operations)
             new.rename(dependencies)
     return dependencies
 
@@ -150,23 +167,30 @@ def _install(target: Path) -> None:
     )
 
 
-def _prune(folder: Path, services: tuple[str, ...]) -> None:
-    for model in (folder / "botocore" / "data").iterdir():
-        if model.is_dir() and model.name not in services:
-            shutil.rmtree(model)
-    for notes in folder.glob("*.dist-info"):
-        for name in _PIP_NOTES:
-            (notes / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "bin", ignore_errors=True)
+def _make_validators(package: Path, asset: Asset) -> None:
+    """Compiles the schemas among the sources ahead: nobody waits for it at a cold start."""
+    for source in asset.sources:
+        for schema in (package / source).glob("*.schema.json"):
+            module = schema.with_name(f"{schema.name.removesuffix('.schema.json')}_validator.py")
+            module.write_text(compile_to_module(json.loads(schema.read_text("utf-8"))), "utf-8")
 
 
-def _try(folder: Path, services: tuple[str, ...]) -> None:
-    # Isolated, without site-packages: nothing but the folder and the standard library can be imported.
-    _run("-I", "-S", "-B", "-c", _CHECK, str(folder), *services)
+def _try(package: Path, asset: Asset, python: str) -> None:
+    """Whether nothing is missing in it: nothing but its folder and the standard library can be imported.
+
+    Raises `BuildFailed`.
+    """
+    modules = (
+        ".".join(path.relative_to(_SOURCES).with_suffix("").parts)
+        for source in asset.sources
+        for path in ((_SOURCES / source).glob("*.py") if (_SOURCES / source).is_dir() else (_SOURCES / source,))
+    )
+    check = str(Path(__file__).with_name("package_check.py"))
+    _run("-I", "-S", "-B", check, str(package), ",".join(asset.services), ",".join(modules), python=python)
 
 
-def _run(*arguments: str) -> None:
-    done = subprocess.run((sys.executable, *arguments), capture_output=True, text=True, check=False)
+def _run(*arguments: str, python: str = sys.executable) -> None:
+    done = subprocess.run((python, *arguments), capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildFailed(f"the function's asset cannot be built: {done.stderr.strip()}")
 

@@ -56,6 +56,9 @@ class State(StrEnum):
         return self in (State.REQUESTED, State.OPEN)
 
 
+_OVER = frozenset(state.value for state in State if not state.pending)
+
+
 class Role(StrEnum):
     """What this account is in the organization it belongs to now."""
 
@@ -144,6 +147,18 @@ def showable(value: object) -> str:
     if isinstance(value, str):
         return value if _SHOWABLE.fullmatch(value) else f"(text of {len(value)} characters, not shown)"
     return f"({type(value).__name__})"
+
+
+def is_over(raw: object) -> bool:
+    """Whether a raw handshake says plainly which one it is and that nobody can answer it any more.
+
+    `parse` says the same of it then, whatever else is in it; a list can have thousands of these.
+    """
+    if not isinstance(raw, Mapping):
+        return False
+    identifier, state = raw.get("Id"), raw.get("State")
+    named = isinstance(identifier, str) and HANDSHAKE_ID.fullmatch(identifier) is not None
+    return named and isinstance(state, str) and state in _OVER
 
 
 def parse(raw: object, *, listed: bool) -> Handshake | Unusable:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from handshake_acceptor import retry
 from handshake_acceptor.errors import Answer, classify
 from handshake_acceptor.handshake import Account, Handshake, Unusable, unusable
-from handshake_acceptor.organizations import Organizations, unknown_account
+from handshake_acceptor.organizations import Listing, Organizations, unknown_account
 from handshake_acceptor.policy import InvalidPolicy, PolicyError
 from handshake_acceptor.policy_documents import Mode
 from handshake_acceptor.policy_store import PolicyStore, Snapshot
@@ -75,11 +75,11 @@ class Looker:
         self._waits_seen = self._clock.waits
         with ThreadPoolExecutor(max_workers=1) as pool:
             reading = pool.submit(self._read_policy)
-            listed = self.list()
+            listed = self.list(wanted)
             snapshot = reading.result()
         now = self._clock.now()
-        relevant = [handshake for handshake in listed if is_pending(handshake, now) or handshake.id in wanted]
-        unlisted = set(wanted) - {handshake.id for handshake in listed}
+        relevant = [each for each in listed.handshakes if is_pending(each, now) or each.id in wanted]
+        unlisted = set(wanted) - {each.id for each in listed.handshakes}
         relevant += [self.describe(handshake_id) for handshake_id in sorted(unlisted)]
         account = self._account(relevant, snapshot)
         self._account_seen = self._clock.now()
@@ -87,12 +87,12 @@ class Looker:
             # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
             self._waits_seen = self._clock.waits
             snapshot = self._read_policy()
-        return View(tuple(sorted(relevant, key=urgency)), snapshot, account, len(listed))
+        return View(tuple(sorted(relevant, key=urgency)), snapshot, account, listed.count)
 
-    def list(self) -> list[Handshake | Unusable]:
-        """All handshakes of the account. Raises `ListUnreadable`."""
+    def list(self, wanted: Collection[str]) -> Listing:
+        """The account's handshakes. Raises `ListUnreadable`."""
         try:
-            return self._organizations.list()
+            return self._organizations.list(wanted)
         except retry.READ_FAILURES as error:
             raise ListUnreadable(f"{LIST_UNREADABLE} {error_code(error)}") from error
 
@@ -110,7 +110,7 @@ class Looker:
     def sight(self, handshake_id: str) -> Handshake | Unusable:
         """One handshake as the list shows it, or as it is described."""
         try:
-            for handshake in self.list():
+            for handshake in self.list({handshake_id}).handshakes:
                 if handshake.id == handshake_id:
                     return handshake
         except ListUnreadable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,7 @@ from handshake_acceptor.handshake import (
     Handshake,
     Role,
     Unusable,
+    is_over,
     parse,
     unusable,
 )
@@ -31,6 +33,16 @@ class Client(Protocol):
     def decline_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the account's own list shows."""
+
+    handshakes: tuple[Handshake | Unusable, ...]
+    """Those that do not plainly say that they are over, and those that were wanted."""
+    count: int
+    """Of all that it shows."""
+
+
 class Organizations:
     """The handshake operations of the account that calls. Reads are retried; accept and decline are one attempt."""
 
@@ -38,16 +50,26 @@ class Organizations:
         self._client = client
         self._clock = clock
 
-    def list(self) -> list[Handshake | Unusable]:
-        """All handshakes that this account received, pending and finished (those stay for 30 days).
+    def list(self, wanted: Collection[str] = ()) -> Listing:
+        """What this account received. Finished handshakes stay in the list for 30 days, and are read only if `wanted`.
 
         One that two pages show is given once, as the later page shows it.
         Raises `retry.READ_FAILURES`.
         """
-        pages = retry.pages(self._clock, self._client.list_handshakes_for_account)
-        shown = [parse(raw, listed=True) for page in pages for raw in page.get("Handshakes") or ()]
-        nameless = [each for each in shown if not each.id]
-        return [*{each.id: each for each in shown if each.id}.values(), *nameless]
+        shown: dict[str, Handshake | Unusable | None] = {}
+        nameless = []
+        for page in retry.pages(self._clock, self._client.list_handshakes_for_account):
+            for raw in page.get("Handshakes") or ():
+                if is_over(raw) and raw["Id"] not in wanted:
+                    shown[raw["Id"]] = None
+                    continue
+                read = parse(raw, listed=True)
+                if read.id:
+                    shown[read.id] = read
+                else:
+                    nameless.append(read)
+        named = (each for each in shown.values() if each is not None)
+        return Listing((*named, *nameless), len(shown) + len(nameless))
 
     def describe(self, handshake_id: str) -> Handshake | Unusable:
         """One handshake by id. Raises `retry.CALL_FAILURES`; a standalone account may be refused."""

@@ -12,10 +12,21 @@ from fastjsonschema import JsonSchemaValuesException
 Validator = Callable[[Any], Any]
 
 
+_OPTIONS: dict[str, Any] = {"use_default": False, "use_formats": False, "fast_fail": False}
+
+
 def compile_schema(schema: dict[str, Any]) -> Validator:
     """A validator that finds every violation of a schema (draft-07), not only the first."""
-    validator: Validator = fastjsonschema.compile(schema, use_default=False, use_formats=False, fast_fail=False)
+    validator: Validator = fastjsonschema.compile(schema, **_OPTIONS)
     return validator
+
+
+def compile_to_module(schema: dict[str, Any]) -> str:
+    """The source of a module whose `validate` is that same validator, ready made."""
+    code: str = fastjsonschema.compile_to_code(schema, **_OPTIONS)
+    # The schema's own function is the first; those of its definitions follow.
+    first = code[code.index("def ") + len("def ") :].partition("(")[0]
+    return f"{code}\nvalidate = {first}\n"
 
 
 def violations(validator: Validator, content: Any) -> Iterator[tuple[str, str]]:

@@ -452,6 +452,28 @@ def test_a_handshake_that_two_pages_show_is_one(world: World) -> None:
     assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
 
 
+@pytest.mark.parametrize(("first", "then", "decisions"), [("ACCEPTED", "OPEN", 1), ("OPEN", "ACCEPTED", 0)])
+def test_a_handshake_is_as_the_later_page_shows_it(world: World, first: str, then: str, decisions: int) -> None:
+    world.policy(allow())
+    world.mode("observe")
+    world.invite()
+    [shown] = world.client.list_handshakes_for_account()["Handshakes"]
+    pages = iter(
+        [{"Handshakes": [shown | {"State": first}], "NextToken": "1"}, {"Handshakes": [shown | {"State": then}]}]
+    )
+    world.client.list_handshakes_for_account = lambda **_: next(pages)
+    report = world.run()
+    assert (report.listed, len(report.records)) == (1, decisions)
+
+
+def test_a_finished_handshake_that_was_hinted_at_is_read_whole(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.run()
+    assert summary(world.run(world.hint(wanted))) == [(wanted, "INELIGIBLE", "ALREADY_ACCEPTED")]
+    assert "DescribeHandshake" not in world.client.calls
+
+
 def test_an_invitation_that_waits_for_another_does_not_claim_that_one_was_accepted(world: World) -> None:
     world.policy(allow())
     world.invite()

@@ -6,19 +6,23 @@ import contextlib
 import hashlib
 import json
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import fastjsonschema
 import jsonschema
 import pytest
 
+from handshake_acceptor import policy_documents
 from handshake_acceptor.handshake import Action
 from handshake_acceptor.policy import Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
-from handshake_acceptor.policy_documents import Document, Mode, load, load_mode, schema, version
+from handshake_acceptor.policy_documents import READY_MADE, Document, Mode, load, load_mode, schema, version
 from handshake_acceptor.policy_store import Snapshot, snapshot
-from handshake_acceptor.schema import compile_schema, shown, violations
+from handshake_acceptor.schema import compile_schema, compile_to_module, shown, violations
 from tests.unit.bad_documents import (
     AT_SIGN,
     BAD,
@@ -132,6 +136,27 @@ def test_every_action_is_in_the_schema() -> None:
 
 
 compiled = fastjsonschema.compile(schema(), use_default=False, use_formats=False)
+
+
+def test_the_validator_as_a_module_finds_what_the_schemas_own_finds() -> None:
+    module: dict[str, Any] = {}
+    exec(compile_to_module(schema()), module)
+    contents = []
+    for _, text, _, _ in BAD:
+        with contextlib.suppress(ValueError, RecursionError):
+            contents.append(json.loads(text))
+    found = [list(violations(module["validate"], content)) for content in contents]
+    assert found == [list(violations(compile_schema(schema()), content)) for content in contents]
+    assert sum(map(bool, found)) > 100
+
+
+def test_a_validator_that_was_built_ahead_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = policy_documents._validator.__wrapped__
+    assert list(violations(make(), 5)) == [("", "must be an object, is a number")]
+    module = ModuleType(READY_MADE)
+    module.__spec__, module.validate = ModuleSpec(READY_MADE, None), print  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, READY_MADE, module)
+    assert make() is print
 
 
 @pytest.mark.parametrize("content", json_contents())

@@ -18,6 +18,7 @@ from handshake_acceptor.handshake import (
     Role,
     State,
     Unusable,
+    is_over,
     parse,
     showable,
     timestamp,
@@ -525,3 +526,31 @@ def test_a_reason_reads_as_one_flat_object() -> None:
     shown = Reason("CODE", "text", (("seen", "x"), ("allowed", ("a", "b")))).as_dict()
     assert shown == {"code": "CODE", "message": "text", "seen": "x", "allowed": ["a", "b"]}
     assert Reason("CODE", "text").as_dict() == {"code": "CODE", "message": "text"}
+
+
+OVER = [State.CANCELED, State.ACCEPTED, State.DECLINED, State.EXPIRED]
+
+
+@pytest.mark.parametrize("state", OVER)
+@pytest.mark.parametrize("changes", [{}, {"Arn": "nonsense"}, {"Parties": 1}, {"Action": "UNKNOWN"}], ids=str)
+def test_one_that_is_over_is_over_whatever_else_it_says(state: State, changes: dict[str, Any]) -> None:
+    raw = raw_handshake(State=state.value) | changes
+    assert is_over(raw)
+    parsed = parse(raw, listed=True)
+    assert parsed.id == ID
+    assert parsed.finished if isinstance(parsed, Unusable) else not parsed.state.pending
+
+
+@pytest.mark.parametrize("state", ["REQUESTED", "OPEN", "open", "accepted", "SUSPENDED", None, ["ACCEPTED"], {}])
+def test_one_of_any_other_state_is_read_whole(state: object) -> None:
+    assert not is_over(raw_handshake() | {"State": state})
+
+
+@pytest.mark.parametrize("identifier", ["", f"{ID}\n", "h-UPPERCASE", [ID], None])
+def test_one_without_a_name_is_read_whole_whatever_its_state(identifier: object) -> None:
+    assert not is_over(raw_handshake(State="ACCEPTED") | {"Id": identifier})
+
+
+@pytest.mark.parametrize("raw", [{}, {"State": "ACCEPTED"}, {"Id": ID}, ["ACCEPTED"], "ACCEPTED", None])
+def test_what_is_no_handshake_is_not_over(raw: object) -> None:
+    assert not is_over(raw)

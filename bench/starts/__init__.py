@@ -1,0 +1,1 @@
+"""Starts functions as Lambda does, on this machine: for `bench.cold_start`."""

@@ -1,0 +1,82 @@
+"""What a run costs in an account with 10,000 finished handshakes, which come in 1,000 pages.
+
+The claim to check: at most 1.15 of a bare loop over the same pages with the same client. Both in turns, by the clock
+and by the processor; another process answers the pages, from memory.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
+
+import botocore.session
+
+from bench.starts.aws import OWN
+from bench.starts.served import asked, aws, world
+from handshake_acceptor import trigger
+from handshake_acceptor.look import Looker
+from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.retry import Clock
+
+PAGES = 1_000
+ROUNDS = 5
+
+
+def main() -> None:
+    with aws() as endpoint:
+        world(endpoint, finished_pages=PAGES)
+        session = botocore.session.get_session()
+        session.set_credentials(OWN, "test")
+        organizations, ssm = (
+            session.create_client(name, region_name="us-east-1", endpoint_url=endpoint)
+            for name in ("organizations", "ssm")
+        )
+
+        def bare() -> int:
+            listed, arguments = 0, {}
+            while True:
+                page = organizations.list_handshakes_for_account(**arguments)
+                listed += len(page["Handshakes"])
+                if not page.get("NextToken"):
+                    return listed
+                arguments = {"NextToken": page["NextToken"]}
+
+        def run() -> int:
+            clock = Clock(lambda: datetime.now(UTC), lambda: 240.0, time.sleep, random.random)
+            ours = Organizations(organizations, clock)
+            looker = Looker(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), clock, OWN, "aws")
+            report = Reconcile(ours, looker, clock, print).run(trigger.parse({"source": "aws.scheduler"}))
+            return 0 if report.records or report.failures else report.listed
+
+        before = len(asked(endpoint))
+        if (run(), bare()) != (PAGES * 10, PAGES * 10):
+            raise SystemExit("sweep: a page was passed over")
+        if len(asked(endpoint)) - before != 2 * PAGES + 1:
+            raise SystemExit("sweep: the run makes more calls than one a page and one for the policy")
+        pairs = [(measured(run), measured(bare)) for _ in range(ROUNDS)]
+    for index, kind in enumerate(("clock", "processor")):
+        ours_, loop = (median(pair[which][index] for pair in pairs) for which in (0, 1))
+        line = {"bench": f"sweep: 10,000 finished handshakes in 1,000 pages, against a bare loop, {kind}"}
+        line |= {"value": round(ours_, 3), "unit": "s", "baseline": round(loop, 3), "ratio": round(ours_ / loop, 3)}
+        print(json.dumps(line), flush=True)
+
+
+def measured(function: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the clock, and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+if __name__ == "__main__":
+    main()
