@@ -109,20 +109,26 @@ def each(items: Sequence[T], work: Callable[[T], R], parallel: int, *, writes: b
     An interrupt lets those end that are under way, and begins no other; what `writes` then tells how far it came.
     """
     answers: dict[int, R | Failed] = {}
-    interrupted = Event()
+    ready, interrupted = Event(), Event()
 
     def one(index: int) -> None:
+        # Not before all are submitted: an interrupt in between can leave a thread that the pool does not wait for.
+        ready.wait()
         if not interrupted.is_set():
             answers[index] = _answer(work, items[index])
 
     with ThreadPoolExecutor(parallel) as pool:
         try:
-            for begun in [pool.submit(one, index) for index in range(len(items))]:
-                begun.result()
+            submitted = [pool.submit(one, index) for index in range(len(items))]
+            ready.set()
+            for each_ in submitted:
+                each_.result()
         except KeyboardInterrupt:
             interrupted.set()
             if not writes:
                 raise
+        finally:
+            ready.set()
     return [answers.get(index, Failed("interrupted before it began")) for index in range(len(items))]
 
 

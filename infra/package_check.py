@@ -79,7 +79,11 @@ def main() -> None:
     """Reads the command line. Raises whatever is wrong with the asset."""
     folder, services, modules = sys.argv[1:]
     sys.path.insert(0, folder)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # what whoever builds has configured: an endpoint, a profile
     os.environ |= {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_DEFAULT_REGION": HOME_REGIONS[0],
         "AWS_ACCESS_KEY_ID": "check",
         "AWS_SECRET_ACCESS_KEY": "check",

@@ -1,7 +1,6 @@
 """`handshakectl push` to many accounts: each by itself, in moto, with what goes wrong in some of them."""
 
 import json
-import os
 import signal
 import threading
 
@@ -225,7 +224,7 @@ def test_an_account_that_changed_since_it_was_shown_is_left_alone():
 
 def interrupt(_):
     """Ctrl-C; then time for the main thread to take it, which is what it must be seen to do."""
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     threading.Event().wait(0.5)
 
 

@@ -291,3 +291,14 @@ def test_the_validator_that_is_built_ahead_is_the_schemas(built: Path) -> None:
 def test_the_asset_takes_the_validator_that_was_built_ahead(built: Path) -> None:
     code = "from handshake_acceptor import policy_documents; print(policy_documents._validator().__module__)"
     assert isolated(built, code).strip() == READY_MADE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_PROFILE", "unknown"), ("AWS_CA_BUNDLE", "/nowhere")],
+)
+def test_an_asset_is_tried_whatever_the_builder_has_configured(
+    built: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    package._try(built, package.ACCEPTOR, sys.executable)
