@@ -19,7 +19,7 @@ aws: $(VENV) $(AWS) $(CDK) ## the same environment, left running until Ctrl-C
 	@.venv/bin/python -m local.demo --keep
 
 test: lint $(AWS) $(CHECKS) $(CDK) ## lint, types, all tests
-	@.venv/bin/pytest -n 2 --dist loadgroup
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit

@@ -41,9 +41,10 @@ _STACKS: dict[str, Callable[[App], Stack]] = {"acceptor": _acceptor, "relay": _r
 def main() -> int:
     """Synthesizes a stack, or says in one line each what is wrong and gives 1."""
     app = App()
-    wanted = app.node.try_get_context(STACK) or "acceptor"
+    named = app.node.try_get_context(STACK)
+    wanted = "acceptor" if named is None else named
     if wanted not in _STACKS:
-        return _stop((f"context {STACK}: {wanted} is none; use {' or '.join(_STACKS)}",))
+        return _stop((f"context {STACK}: {wanted!r} is none; use {' or '.join(_STACKS)}",))
     try:
         _STACKS[wanted](app)
     except WrongSettings as wrong:

@@ -186,8 +186,10 @@ def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel
     def entering(account_id: str) -> Callable[[], tuple[Aws, Caller]]:
         def enter() -> tuple[Aws, Caller]:
             arn = f"arn:{caller.partition}:iam::{account_id}:role/{role}"
-            answer = sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)
-            return aws.with_credentials(answer["Credentials"]), Caller(account_id, caller.partition, caller.name)
+            assumed = retry.once(
+                lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
+            )
+            return assumed, Caller(account_id, caller.partition, caller.name)
 
         return enter
 

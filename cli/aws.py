@@ -28,7 +28,7 @@ from botocore.exceptions import (
 
 from cli.output import harmless
 from cli.verbs import BadInput
-from handshake_acceptor.retry import MARGIN, Clock
+from handshake_acceptor.retry import MARGIN, Clock, once
 
 NAME = "handshake-acceptor"
 """What the function, the bus and the schedule group are called."""
@@ -98,10 +98,16 @@ class Aws:
 
     def caller(self) -> Caller:
         """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
-        arn = self.client("sts").get_caller_identity()["Arn"]
-        _, partition, _, _, account_id, resource = arn.split(":", 5)
+        sts = self.client("sts")
+        _, partition, _, _, account_id, resource = once(lambda: _parts(sts.get_caller_identity()["Arn"]))
         names = [part for part in resource.split("/")[1:] if "@" not in part]
         return Caller(account_id, partition, names[-1] if names else "")
+
+
+def _parts(arn: str) -> tuple[str, ...]:
+    """The six parts of an ARN. Raises `ValueError` if it has fewer."""
+    first, partition, service, region, account_id, resource = arn.split(":", 5)
+    return first, partition, service, region, account_id, resource
 
 
 def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[], Aws]]:

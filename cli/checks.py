@@ -127,6 +127,11 @@ class Checks:
         name, status = self._deployed.stack["StackName"], self._deployed.stack["StackStatus"]
         if status not in _SETTLED:
             raise _Wrong(f"{name} is {status}", "look at the stack's events, then deploy again")
+        mode = self._outputs.get("ModeParameterName", "")
+        path = mode.removesuffix("mode")
+        if mode and path != self._deployed.prefix:
+            # What is at the prefix asked about may be what an earlier deploy left behind.
+            raise _Wrong(f"{name} has its policy at {path}", f"ask with --prefix {path}")
         return f"{name} is {status}"
 
     def function(self) -> str:
@@ -199,8 +204,7 @@ class Checks:
         return f"the role may list, read the policy, and accept what it allows ({plural(len(arns), 'origin')})"
 
     def queue(self) -> str:
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in self._deployed.stack.get("Outputs", [])}
-        url = outputs.get("FailureQueueUrl")
+        url = self._outputs.get("FailureQueueUrl")
         if url is None:
             raise _Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
         sqs = self._deployed.aws.client("sqs")
@@ -263,6 +267,10 @@ class Checks:
         cloudtrail = self._deployed.aws.client("cloudtrail")
         trails = cloudtrail.describe_trails()["trailList"]
         return any(cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"] for trail in trails)
+
+    @property
+    def _outputs(self) -> dict[str, str]:
+        return {each["OutputKey"]: each["OutputValue"] for each in self._deployed.stack.get("Outputs", [])}
 
     def _refused(self, role: str, action: str, resources: list[str]) -> list[str]:
         pages = self._deployed.aws.client("iam").get_paginator("simulate_principal_policy")

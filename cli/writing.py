@@ -104,17 +104,18 @@ class Writer:
         by = f" by {self.caller.name}" if self.caller.name else ""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         why = f": {harmless(self.reason)}" if self.reason else ""
-        answer = self.ssm.put_parameter(
-            Name=name,
-            Value=text,
-            Type="String",
-            Tier="Intelligent-Tiering",
-            Overwrite=True,
-            Description=f"handshakectl {what}{by} at {time}{why}",
-        )
+        request = {
+            "Name": name,
+            "Value": text,
+            "Type": "String",
+            "Tier": "Intelligent-Tiering",
+            "Overwrite": True,
+            "Description": f"handshakectl {what}{by} at {time}{why}",
+        }
+        version = retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
         if "/policy/" in name:
             self.written.append(name)
-        return int(answer["Version"])
+        return version
 
     def _read_back(self, planned: Parameters, mode_version: int | None) -> None:
         """Raises `_Changed` unless everything reads as planned, and nobody else has touched the mode."""

@@ -40,7 +40,11 @@ class RelayStack(Stack):
         for situation in _situations(relay.invitations, failures):
             SituationAlarm(self, situation, topic=topic, runbook=settings.runbook, stem=RELAY_NAME)
         for name, value, description in (
-            ("FunctionName", relay.function.function_name, "Invoke it with a record to send its hints again"),
+            (
+                "FunctionName",
+                relay.function.function_name,
+                "Sends the hints of a message in the queue again: give it its requestPayload",
+            ),
             ("FailureQueueUrl", failures.queue_url, "Calls whose hints failed for good; empty when all is well"),
             ("AlarmTopicArn", topic.topic_arn, "Where alarms go: subscribe to it, or set alarmEmail"),
             ("LogGroupName", relay.log_group.log_group_name, "Every hint, one line each"),

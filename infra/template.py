@@ -118,8 +118,8 @@ class TemplateStack(AcceptorStack):
             return anything
         origins = self._list(
             "Origins",
-            "The ceiling: the handshakes that may be accepted at all, whatever the policy says. Up to 60, each as"
-            " management account, organization and action stand in a handshake's ARN",
+            "The ceiling: the handshakes that may be accepted at all, whatever the policy says. Up to 60, and 4,096"
+            " bytes together, each as management account, organization and action stand in a handshake's ARN",
             allowed_pattern=_ORIGIN,
             constraint_description="must be such as 111111111111:handshake/o-exampleorgid/invite, several with commas"
             " between them",

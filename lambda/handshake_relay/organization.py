@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from handshake_acceptor import retry
-from handshake_acceptor.handshake import Action, Handshake, parse
+from handshake_acceptor.handshake import Handshake, parse
 from handshake_relay.hint import Hint
 
 
@@ -16,18 +16,18 @@ class Client(Protocol):
     def list_handshakes_for_organization(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
-def asked_for_all_features(client: Client, clock: retry.Clock, created_at: str) -> Iterator[Hint]:
-    """A hint for every member that waits to be asked whether all features may be enabled.
+def asked_members(client: Client, clock: retry.Clock, parent: Hint) -> Iterator[Hint]:
+    """A hint for every member that is asked, and has not answered yet, whether all features may be enabled.
 
-    Only invited members are asked, each by a handshake of its own
-    (https://docs.aws.amazon.com/organizations/latest/APIReference/API_EnableAllFeatures.html). Raises
+    Only invited members are asked, each by a handshake of its own whose parent is the one of the call. It is not found
+    by its action, of which AWS's texts say two things
+    (https://docs.aws.amazon.com/organizations/latest/APIReference/API_HandshakeFilter.html). Raises
     `retry.READ_FAILURES`.
     """
-    wanted = {"ActionType": Action.ENABLE_ALL_FEATURES.value}
+    wanted = {"ParentHandshakeId": parent.handshake_id}
     for page in retry.pages(clock, client.list_handshakes_for_organization, Filter=wanted):
         for raw in page.get("Handshakes") or ():
             handshake = parse(raw, listed=True)
-            # The first of them is addressed to the organization itself, and names no account.
             if isinstance(handshake, Handshake) and handshake.state.pending:
-                for account_id in sorted(handshake.addressees):
-                    yield Hint(account_id, handshake.id, handshake.action.value, created_at)
+                for account_id in sorted(handshake.addressees - {handshake.management_account_id}):
+                    yield Hint(account_id, handshake.id, handshake.action.value, parent.created_at)

@@ -15,7 +15,7 @@ from handshake_acceptor.retry import CALL_FAILURES, READ_FAILURES, Clock
 from handshake_relay.buses import Buses, Outcome, Sent
 from handshake_relay.call import Call
 from handshake_relay.hint import Hint
-from handshake_relay.organization import Client, asked_for_all_features
+from handshake_relay.organization import Client, asked_members
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _members(call: Call, organizations: Client, clock: Clock) -> tuple[list[Hint
     """Hints for the members that are asked, and what failed: those listed before a page that cannot be read count."""
     hints: list[Hint] = []
     try:
-        for hint in asked_for_all_features(organizations, clock, call.hint.created_at):
+        for hint in asked_members(organizations, clock, call.hint):
             hints.append(hint)
     except READ_FAILURES as error:
         code = classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__

@@ -51,6 +51,19 @@ def wrong(row):
     return [(each["check"], each["verdict"]) for each in row["problems"]]
 
 
+def test_a_stack_that_reads_its_policy_from_elsewhere_is_not_ok():
+    """What is at the prefix asked about may be what an earlier deploy left behind."""
+    elsewhere = json.loads(json.dumps(HEALTHY["DescribeStacks"]))
+    elsewhere["Stacks"][0]["Outputs"].append({"OutputKey": "ModeParameterName", "OutputValue": "/other/mode"})
+    result, found = rows(changes=[(B, "DescribeStacks", elsewhere)])
+    assert (result.exit_code, {account: row["verdict"] for account, row in found.items()}) == (
+        1,
+        {A: "ok", B: "wrong", C: "ok"},
+    )
+    [problem] = found[B]["problems"]
+    assert (problem["check"], problem["advice"]) == ("stack", "ask with --prefix /other/")
+
+
 def test_healthy_accounts_are_ok_in_the_order_of_their_ids():
     result, found = rows(way=("--role", "Operator", "--accounts", C, A, B))
     assert (result.exit_code, list(found)) == (0, list(ACCOUNTS))

@@ -158,6 +158,25 @@ def test_a_failure_in_one_account_stops_no_other(operation, part, error, why):
     assert "diego" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("operation", "part", "result_", "mode"),
+    [
+        ("AssumeRole", f"{B}:role", "failed", None),
+        ("PutParameter", '"observe"', "failed", "enforce"),
+        ("PutParameter", "policy/team", "stopped midway", "observe"),
+        ("PutParameter", '"enforce"', "stopped midway", "observe"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_one_accounts_alone(operation, part, result_, mode):
+    """As a gateway in between gives it: a success with something else in it."""
+    account = "" if operation == "AssumeRole" else B
+    with calls((account, operation, part, lambda _: {"ResponseMetadata": {"HTTPStatusCode": 200}})):
+        result = run("push", "allowlist.json", "team.json", *ROLE, "--yes", "--json")
+    assert (result.exit_code, results(result)) == (1, {A: "written", B: result_, C: "written"})
+    assert "the answer cannot be read" in rows(result)[B]["why"]
+    assert rows(result)[B]["mode"] == mode
+
+
 def test_an_account_with_a_policy_that_would_be_invalid_is_refused_alone():
     seed(B, **{"policy/other": document(deny("Join")), "policy/third": document(deny("Join"))})
     result = run("push", "allowlist.json", *ROLE, "--yes", "--json")

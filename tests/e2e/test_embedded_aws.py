@@ -153,8 +153,6 @@ def route_parameter_changes(aws, rule, target_arn):
 
 
 @served
-@pytest.mark.e2e
-@pytest.mark.xdist_group("ministack")
 class TestServed:
     def test_an_invitation_by_email_is_listed_and_accepted(self, aws, endpoint):
         assert invite(aws, target="mary@example.com")["Id"] == ALLOWED

@@ -186,7 +186,8 @@ def test_members_that_answered_already_are_sent_nothing() -> None:
     [asked] = [each.id for each in world.service.handshakes() if each.target.id == first]
     world.service.call("AcceptHandshake", first, {"HandshakeId": asked})
     world.bus.taken.clear()
-    world.run(INVITED | {"event_name": ENABLE_ALL_FEATURES})
+    parent = next(each.id for each in world.service.handshakes() if each.target.type == "ORGANIZATION")
+    world.run(INVITED | {"event_name": ENABLE_ALL_FEATURES, "handshake_id": parent})
     assert [entry["EventBusName"].split(":")[4] for entry in world.bus.taken] == [second]
 
 
