@@ -182,7 +182,7 @@ def _policy(name: str, folder: Path, now: Callable[[], datetime]) -> PolicyFile 
         text = (folder / name).read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        return [f"setting /policy: {shown(name)}: cannot be read: {why}"]
+        return [f"setting /policy: {json.dumps(name)}: cannot be read: {why}"]
     policy = load_policy([Document(name, text)])
     if isinstance(policy, InvalidPolicy):
         return [f"setting /policy: {error}" for error in policy.errors]
@@ -213,9 +213,9 @@ def _read(file: str) -> Any:
     try:
         return json.loads(Path(file).read_text("utf-8"), object_pairs_hook=_once)
     except OSError as error:
-        raise WrongSettings([f"settings file {shown(file)}: cannot be read: {error.strerror}"]) from error
+        raise WrongSettings([f"settings file {json.dumps(file)}: cannot be read: {error.strerror}"]) from error
     except ValueError as error:
-        raise WrongSettings([f"settings file {shown(file)}: not JSON: {error}"]) from error
+        raise WrongSettings([f"settings file {json.dumps(file)}: not JSON: {error}"]) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

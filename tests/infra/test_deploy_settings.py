@@ -197,7 +197,8 @@ def test_a_file_stands_in_for_cdk_json(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, sentence: str) -> None:
-    file = tmp_path / "s.json"
+    file = tmp_path / ("a-long-folder-name-" * 5) / "s.json"
+    file.parent.mkdir()
     if text is not None:
         file.write_text(text)
     with pytest.raises(WrongSettings) as wrong:
