@@ -21,7 +21,7 @@ from handshake_acceptor.handshake import Action
 from handshake_acceptor.policy import InvalidPolicy, Policy
 from handshake_acceptor.policy_documents import Document
 from handshake_acceptor.policy_documents import load as load_policy
-from handshake_acceptor.schema import compile_schema, shown, violations
+from handshake_acceptor.schema import compile_schema, violations
 from infra.partitions import HOME_REGIONS
 
 CONTEXT: Final = "handshakeAcceptor"
