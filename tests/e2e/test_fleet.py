@@ -84,6 +84,15 @@ class Fleet:
 
         wait_for("every acceptance", look, 300)
 
+    def recorded(self, account_id: str, handshake_id: str) -> dict[str, dict[str, Any]]:
+        """A member's decisions by handshake, once there is one on this: a run's log comes after what it did."""
+
+        def look() -> dict[str, dict[str, Any]]:
+            records = {each["handshake_id"]: each for each in self.aws.log_records(account_id)}
+            return records if handshake_id in records else {}
+
+        return wait_for("its record", look)
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -121,7 +130,7 @@ def test_everybody_joins_by_hint_and_nobody_joins_anything_else(fleet: Fleet) ->
     assert {states[each] for each in foreign} == {"OPEN"}
     for member in fleet.members[:-1]:
         assert fleet.aws.control.organization_of(account_id=member.id) == ALLOWED.organization_id
-        records = {each["handshake_id"]: each for each in fleet.aws.log_records(member.id)}
+        records = fleet.recorded(member.id, wanted[member.id])
         assert (records[wanted[member.id]]["trigger"], records[wanted[member.id]]["outcome"]) == ("hint", "ACCEPTED")
         others = sorted(each["decision"] for each in records.values() if each["handshake_id"] in foreign)
         assert others == ["DENY", "NO_MATCH"]
@@ -135,8 +144,7 @@ def test_an_invitation_by_email_is_recorded_and_found_by_the_sweep(fleet: Fleet)
     assert fleet.states()[invited] == "OPEN"
     fleet.aws.sweep_now(BY_EMAIL)
     fleet.accepted(invited)
-    [record] = [each for each in fleet.aws.log_records(BY_EMAIL) if each["handshake_id"] == invited]
-    assert record["trigger"] == "sweep"
+    assert fleet.recorded(BY_EMAIL, invited)[invited]["trigger"] == "sweep"
 
 
 def test_an_account_without_the_acceptor_is_counted_and_nothing_fails(fleet: Fleet) -> None:
