@@ -6,7 +6,7 @@ account is that account's answer, and never stops another.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -122,6 +122,8 @@ def each(items: Sequence[T], work: Callable[[T], R], parallel: int, *, writes: b
             submitted = [pool.submit(one, index) for index in range(len(items))]
             ready.set()
             for each_ in submitted:
+                while not wait((each_,), timeout=0.1).done:
+                    pass  # a wait without an end can sleep through an interrupt, until the account is through
                 each_.result()
         except KeyboardInterrupt:
             interrupted.set()
