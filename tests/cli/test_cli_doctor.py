@@ -185,7 +185,7 @@ def test_the_last_run_is_looked_for_within_two_sweeps():
 
     def events(request):
         seen.append(request["startTime"] / 1000)
-        return log(ended())
+        return log(ended())(request)
 
     doctor(GetSchedule=schedule(ScheduleExpression="rate(1 hour)"), FilterLogEvents=events)
     assert seen[0] == pytest.approx((datetime.now(UTC) - timedelta(hours=2)).timestamp(), abs=60)

@@ -196,7 +196,7 @@ def test_two_sweeps_are_two_of_the_account_s_own():
 
     def events(request):
         asked[request["startTime"]] = True
-        return log(ended())
+        return log(ended())(request)
 
     changes = [(B, "GetSchedule", schedule(ScheduleExpression="rate(1 hour)")), (B, "FilterLogEvents", events)]
     rows(changes=changes)
