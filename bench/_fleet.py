@@ -17,15 +17,12 @@ from functools import partial
 from math import ceil
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from bench._fleet_account import Invited
 from bench._fleet_limits import PER_ACCOUNT, PUT_EVENTS, RETRIED_AFTER, SWEEP, Assumed, Bucket
 from bench._virtual_time import Loop
-from handshake_acceptor import look
 from handshake_acceptor.record import Outcome
 from handshake_acceptor.retry import Clock
-from tests.faults.fault_world import Inline
 from tests.unit.world import START, client_error
 
 HOUR = 3600.0
@@ -63,9 +60,8 @@ class Fleet:
         self._relays: list[float] = []  # when each environment of the relay is free again
 
     def run(self) -> Fleet:
-        with patch.object(look, "ThreadPoolExecutor", Inline):
-            self.loop.process(0.0, self._invite)
-            self.loop.run()
+        self.loop.process(0.0, self._invite)
+        self.loop.run()
         for account in self.accounts:
             self.calls.update(idle_calls(SWEEPS - account.swept, foreign=account.foreign))
             account.metrics |= IDLE_METRICS if account.foreign else frozenset()

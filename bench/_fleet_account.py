@@ -25,6 +25,7 @@ from tests.unit.world import (
     OTHER_ORGANIZATION,
     PREFIX,
     START,
+    Inline,
     OrganizationsClient,
     Parameters,
     allow,
@@ -111,7 +112,8 @@ class Invited:
         client = OrganizationsClient(self.service, self.id)
         client.before = lambda operation: before(dice, operation)
         organizations = Organizations(client, clock)
-        looker = Looker(organizations, PolicyStore(_Reads(self, before, dice), clock, PREFIX), clock, self.id, "aws")
+        store = PolicyStore(_Reads(self, before, dice), clock, PREFIX)
+        looker = Looker(organizations, store, Inline(), clock, self.id, "aws")
         names = _Names()
         telemetry = Telemetry(names, names, self.now)
         trigger = triggers.parse(event)

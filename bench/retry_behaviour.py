@@ -24,14 +24,11 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
-from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from handshake_acceptor import look
-from tests.faults.fault_world import Inline
 from tests.unit.world import World, allow, client_error, deny
 
 SCHEDULES = 400
@@ -112,8 +109,7 @@ class Aws(World):
 
     def ours(self) -> None:
         """The function's own way."""
-        with patch.object(look, "ThreadPoolExecutor", Inline):
-            self.run()
+        self.run()
 
     def other(self, attempts: int, retried: Callable[[Exception], bool]) -> None:
         """Reads the same, accepts, and looks until it reads ACCEPTED; each call with its own retries."""

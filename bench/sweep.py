@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -42,6 +43,8 @@ def main() -> None:
             for name in ("organizations", "ssm")
         )
 
+        reader = ThreadPoolExecutor(max_workers=1)
+
         def bare() -> int:
             listed, arguments = 0, {}
             while True:
@@ -54,7 +57,7 @@ def main() -> None:
         def run() -> int:
             clock = Clock(lambda: datetime.now(UTC), lambda: 240.0, time.sleep, random.random)
             ours = Organizations(organizations, clock)
-            looker = Looker(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), clock, OWN, "aws")
+            looker = Looker(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), reader, clock, OWN, "aws")
             report = Reconcile(ours, looker, clock, print).run(trigger.parse({"source": "aws.scheduler"}))
             return 0 if report.records or report.failures else report.listed
 

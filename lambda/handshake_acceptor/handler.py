@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-import random
-import time
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
+from handshake_acceptor import retry
 from handshake_acceptor import trigger as triggers
 from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy_store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
-from handshake_acceptor.retry import Clock
 from handshake_acceptor.telemetry import Telemetry
 
-# One attempt: the one retry layer is `retry`. An attempt ends well before the margin that `retry` keeps.
-_CONFIG = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1})
-
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
+_CONFIG = retry.client_config("handshake-acceptor")
 _SESSION = botocore.session.get_session()
 _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
+_READER = ThreadPoolExecutor(max_workers=1)
 
 logger = Logger()
 metrics = Metrics()
@@ -45,17 +41,12 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     retried and then goes to the failure queue.
     """
     trigger = triggers.parse(event)
-    clock = Clock(
-        now=lambda: datetime.now(UTC),
-        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-        sleep=time.sleep,
-        random=random.random,
-    )
+    clock = retry.invocation_clock(context.get_remaining_time_in_millis)
     telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
     organizations = Organizations(_ORGANIZATIONS, clock)
-    looker = Looker(organizations, PolicyStore(_SSM, clock, _PREFIX), clock, account_id, partition)
+    looker = Looker(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
     report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
     telemetry.run(report, trigger)
     if report.failures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,11 +43,19 @@ class Looker:
     """Looks for one account. Reads only; `failures` collects what a minute may cure."""
 
     def __init__(
-        self, organizations: Organizations, store: PolicyStore, clock: retry.Clock, account_id: str, partition: str
+        self,
+        organizations: Organizations,
+        store: PolicyStore,
+        reader: Executor,
+        clock: retry.Clock,
+        account_id: str,
+        partition: str,
     ) -> None:
+        """`reader` reads the policy while the handshakes are listed."""
         self.failures: list[str] = []
         self._organizations = organizations
         self._store = store
+        self._reader = reader
         self._clock = clock
         self._account_id = account_id
         self._partition = partition
@@ -73,10 +81,11 @@ class Looker:
         Raises `ListUnreadable`.
         """
         self._waits_seen = self._clock.waits
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            reading = pool.submit(self._read_policy)
+        reading = self._reader.submit(self._read_policy)
+        try:
             listed = self.list(wanted)
-            snapshot = reading.result()
+        finally:
+            snapshot = reading.result()  # whatever became of the list, nothing of this look goes on after it
         now = self._clock.now()
         relevant = [each for each in listed.handshakes if is_pending(each, now) or each.id in wanted]
         unlisted = set(wanted) - {each.id for each in listed.handshakes}

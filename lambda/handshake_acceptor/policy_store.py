@@ -1,13 +1,17 @@
-"""The policy as Parameter Store has it now: read whole, on every run, never kept."""
+"""The policy as Parameter Store has it now: read whole, on every run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from handshake_acceptor import retry
 from handshake_acceptor.policy import InvalidPolicy, Policy, PolicyError
 from handshake_acceptor.policy_documents import Document, Mode, load, load_mode
+
+_load = lru_cache(maxsize=1)(load)
+"""The texts are read on every run; what they mean is worked out again only where they differ from the last run's."""
 
 
 class Client(Protocol):
@@ -76,7 +80,7 @@ def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
         else:
             text = f"unknown parameter; below {prefix} there are mode and policy/<any name>"
             errors.append(PolicyError(name, "", text))
-    policy = load(documents)
+    policy = _load(tuple(documents))
     errors += [error for part in (mode, policy) if isinstance(part, InvalidPolicy) for error in part.errors]
     if errors or isinstance(mode, InvalidPolicy):
         return Snapshot(Mode.OBSERVE, InvalidPolicy(tuple(errors)))

@@ -6,13 +6,16 @@ Time, sleep and randomness are arguments.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import tenacity
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
@@ -69,6 +72,24 @@ class Clock:
     def has_time(self, upcoming: float = 0.0) -> bool:
         """Whether one more attempt, after a wait of `upcoming`, would end before the deadline."""
         return self.remaining() - upcoming > MARGIN
+
+
+def client_config(user_agent: str) -> Config:
+    """How a function's clients call: one attempt each, which ends well before `MARGIN`, under the function's name.
+
+    CloudTrail shows the name in `userAgent`; botocore would put together a longer one for every call.
+    """
+    return Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1}, user_agent=user_agent)
+
+
+def invocation_clock(remaining_millis: Callable[[], int]) -> Clock:
+    """The real time of an invocation that says itself how many milliseconds it has left."""
+    return Clock(
+        now=lambda: datetime.now(UTC),
+        remaining=lambda: remaining_millis() / 1000,
+        sleep=time.sleep,
+        random=random.random,
+    )
 
 
 def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenacity.Retrying:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import random
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
-from handshake_acceptor.retry import Clock
+from handshake_acceptor import retry
 from handshake_relay.buses import Buses, Outcome, Sent
 from handshake_relay.call import parse
 from handshake_relay.metric import Metric
 from handshake_relay.relay import relay
 
-# One attempt: the one retry layer is `retry`.
-_CONFIG = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1})
+_CONFIG = retry.client_config("handshake-relay")
 _SESSION = botocore.session.get_session()
 _EVENTS = _SESSION.create_client("events", config=_CONFIG)
 _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
@@ -50,12 +45,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, int]:
     if call is None:
         logger.warning("not a call that creates a handshake")
         return {}
-    clock = Clock(
-        now=lambda: datetime.now(UTC),
-        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-        sleep=time.sleep,
-        random=random.random,
-    )
+    clock = retry.invocation_clock(context.get_remaining_time_in_millis)
     # Partition and region are read off the function itself: arn:partition:lambda:region:account:function:…
     _, partition, _, region, *_ = context.invoked_function_arn.split(":")
     report = relay(call, _ORGANIZATIONS, Buses(_EVENTS, clock, partition, region), clock, _say)

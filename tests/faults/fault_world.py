@@ -12,14 +12,12 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, NamedTuple
-from unittest.mock import patch
 
 import botocore.session
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
@@ -130,20 +128,6 @@ class Frame:
     """Whether another whole run took place during one of its waits, which then took longer than it was meant to."""
 
 
-class Inline:
-    """A pool without threads: the same order on every run of a seed."""
-
-    def __init__(self, **_: Any) -> None: ...
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-    def submit(self, function: Callable[[], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function())
-        return future
-
-
 class Client:
     """Either client, as the run sees it: every call goes through the world's faults and the judge."""
 
@@ -187,11 +171,10 @@ class FaultWorld(World):
         )
         organizations = Organizations(Client(self._perform), clock)
         store = PolicyStore(Client(self._perform), clock, PREFIX)
-        looker = Looker(organizations, store, clock, MEMBER, "aws")
+        looker = Looker(organizations, store, self.reader, clock, MEMBER, "aws")
         trigger = triggers.parse({"source": "aws.scheduler"} if event is None else event)
         try:
-            with patch.object(look, "ThreadPoolExecutor", Inline):
-                report = Reconcile(organizations, looker, clock, self._judge_record).run(trigger)
+            report = Reconcile(organizations, looker, clock, self._judge_record).run(trigger)
         finally:
             self.frames.pop()
         self._judge_report(frame, report, trigger.handshake_id)

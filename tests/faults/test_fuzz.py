@@ -22,9 +22,8 @@ from botocore.parsers import ResponseParserError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from handshake_acceptor import look
-from tests.faults.fault_world import Inline
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, client_error, deny, document
+from handshake_acceptor import retry
+from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, Inline, allow, client_error, deny, document
 
 CASES = int(os.environ.get("FUZZ_CASES", "250"))
 NOW = datetime.now(UTC)
@@ -271,7 +270,7 @@ def acceptor() -> Iterator[ModuleType]:
         environment.setenv("POWERTOOLS_SERVICE_NAME", "handshake-acceptor")
         environment.setenv("POWERTOOLS_METRICS_NAMESPACE", "HandshakeAcceptor")
         module = importlib.reload(importlib.import_module("handshake_acceptor.handler"))
-        environment.setattr(look, "ThreadPoolExecutor", Inline)
+        environment.setattr(module, "_READER", Inline())
         yield module
 
 
@@ -300,7 +299,7 @@ def test_no_event_and_no_answer_makes_it_accept_or_fail_unnamed(
     with (
         patch.object(acceptor, "_ORGANIZATIONS", client),
         patch.object(acceptor, "_SSM", client),
-        patch.object(acceptor, "time", slept),
+        patch.object(retry, "time", slept),
         patch("sys.stdout", logged),
     ):
         try:

@@ -118,3 +118,11 @@ def test_botocore_itself_never_retries(handler: ModuleType, service: HandshakeSe
     for client in (handler._ORGANIZATIONS, handler._SSM):
         assert client.meta.config.retries["total_max_attempts"] == 1
         assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (3, 15)
+
+
+def test_its_calls_carry_its_name(handler: ModuleType) -> None:
+    sent: list[bytes] = []
+    for client in (handler._ORGANIZATIONS, handler._SSM):
+        client.meta.events.register("before-send", lambda request, **_: sent.append(request.headers["User-Agent"]))
+    handler.handler({}, Context())
+    assert [agent.split()[0] for agent in sent] == [b"handshake-acceptor"] * 2  # Powertools adds itself

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
+from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
@@ -74,6 +77,36 @@ def test_an_idle_run_makes_two_calls_and_says_nothing(world: World) -> None:
     assert world.client.calls == ["ListHandshakesForAccount"]
     assert world.parameters.reads == 1
     assert report.records == ()
+
+
+def test_the_policy_is_read_while_the_handshakes_are_listed(world: World) -> None:
+    world.policy(allow())
+    wanted, both = world.invite(), Barrier(2, timeout=10)
+    listing, reading = world.client.list_handshakes_for_account, world.parameters.get_parameters_by_path
+    first = iter([both.wait, both.wait])
+
+    def together(call: Any, **request: Any) -> Any:
+        next(first, lambda: 0)()  # breaks if the other call comes only afterwards
+        return call(**request)
+
+    world.client.list_handshakes_for_account = lambda **request: together(listing, **request)  # type: ignore[method-assign]
+    world.parameters.get_parameters_by_path = lambda **request: together(reading, **request)  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as world.reader:
+        assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
+
+
+def test_every_run_of_one_process_goes_by_the_policy_as_it_is_then(world: World) -> None:
+    invited = world.invite()
+    for statements, outcome in (
+        ([deny()], "LEFT_PENDING"),
+        ([allow(organization=OTHER_ORGANIZATION)], "LEFT_PENDING"),
+        ([deny()], "LEFT_PENDING"),
+        ([], "LEFT_PENDING"),
+        ([allow()], "ACCEPTED"),
+    ):
+        world.policy(*statements)
+        assert [row[2] for row in summary(world.run())] == [outcome]
+    assert world.service.handshake(invited).state.value == "ACCEPTED"
 
 
 def test_observe_decides_and_calls_nothing(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +47,15 @@ def deny(sid: str = "Never", **more: Any) -> dict[str, Any]:
 
 def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2026-01-01", "Statement": list(statements)})
+
+
+class Inline(Executor):
+    """No threads: the same order on every run of a seed."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
 
 
 class Parameters:
@@ -110,6 +120,7 @@ class World:
     emitted: list[Record] = field(default_factory=list)
     on_sleep: Callable[[], None] = lambda: None
     timeout: float = 240.0
+    reader: Executor = field(default_factory=Inline)
 
     def __post_init__(self) -> None:
         self.service = HandshakeService(lambda: self.now)
@@ -152,7 +163,8 @@ class World:
         )
         self.client.calls.clear()
         organizations = Organizations(self.client, clock)
-        looker = Looker(organizations, PolicyStore(self.parameters, clock, PREFIX), clock, MEMBER, "aws")
+        store = PolicyStore(self.parameters, clock, PREFIX)
+        looker = Looker(organizations, store, self.reader, clock, MEMBER, "aws")
         reconcile = Reconcile(organizations, looker, clock, self.emitted.append)
         return reconcile.run(triggers.parse({"source": "aws.scheduler"} if event is None else event))
 
