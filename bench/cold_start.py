@@ -32,8 +32,8 @@ from bench.starts.variants import Variant, runtime, size, variants, zipped_size
 from infra import bytecode, package
 
 STARTS = int(os.environ.get("STARTS", "30"))
-WARM = 10
-"""Warm runs of one start; a warm accept needs a new world, so there are fewer."""
+WARM, FEW = 40, 10
+"""Warm runs of one start. Few of those that take longer; a warm accept needs a new world, so there are half as many."""
 DELAY = 0.02
 """Seconds that a call takes beyond loopback, in one figure: an assumption."""
 SWEEP = {"source": "aws.scheduler"}
@@ -78,7 +78,7 @@ def idle(variant: Variant, python: str, client: Path, endpoint: str, found: Samp
         calls = asked(endpoint)
         warm = [start.run(SWEEP)[0] for _ in range(WARM)]
         world(endpoint, delay=DELAY)
-        slow = [start.run(SWEEP)[0] for _ in range(WARM)]
+        slow = [start.run(SWEEP)[0] for _ in range(FEW)]
     if variant.name != "empty" and len(calls) != 2:
         raise StartFailed(f"{variant.name}: an idle run made {len(calls)} calls: {', '.join(calls)}")
     found["init"][variant.name].append(start.init_seconds * 1e3)
@@ -92,7 +92,7 @@ def accepting(variant: Variant, python: str, client: Path, endpoint: str, found:
     """A start that finds an invitation to accept."""
     with started(python, client, variant.folder, variant.handler, endpoint) as start:
         seconds, cpu = [], 0.0
-        for _ in range(WARM // 2):
+        for _ in range(FEW // 2):
             world(endpoint, invited=True)
             seconds.append(start.run(SWEEP)[0])
             cpu = cpu or start.cpu_seconds()
