@@ -7,12 +7,10 @@ and by the processor; another process answers the pages, from memory.
 from __future__ import annotations
 
 import json
-import random
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +25,7 @@ from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy_store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
-from handshake_acceptor.retry import Clock
+from handshake_acceptor.retry import real_clock
 
 PAGES = 1_000
 ROUNDS = 5
@@ -55,7 +53,7 @@ def main() -> None:
                 arguments = {"NextToken": page["NextToken"]}
 
         def run() -> int:
-            clock = Clock(lambda: datetime.now(UTC), lambda: 240.0, time.sleep, random.random)
+            clock = real_clock(lambda: 240.0)
             ours = Organizations(organizations, clock)
             looker = Looker(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), reader, clock, OWN, "aws")
             report = Reconcile(ours, looker, clock, print).run(trigger.parse({"source": "aws.scheduler"}))

@@ -4,12 +4,10 @@ one line.
 Error messages of AWS are not passed on: they name the caller, whose session is often an e-mail address.
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
 from typing import Annotated, Any
@@ -28,7 +26,7 @@ from botocore.exceptions import (
 
 from cli.output import harmless
 from cli.verbs import BadInput
-from handshake_acceptor.retry import MARGIN, Clock, once
+from handshake_acceptor.retry import MARGIN, Clock, once, real_clock
 
 NAME = "handshake-acceptor"
 """What the function, the bus and the schedule group are called."""
@@ -99,15 +97,14 @@ class Aws:
     def caller(self) -> Caller:
         """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
         sts = self.client("sts")
-        _, partition, _, _, account_id, resource = once(lambda: _parts(sts.get_caller_identity()["Arn"]))
-        names = [part for part in resource.split("/")[1:] if "@" not in part]
-        return Caller(account_id, partition, names[-1] if names else "")
+        return once(lambda: _caller(sts.get_caller_identity()["Arn"]))
 
 
-def _parts(arn: str) -> tuple[str, ...]:
-    """The six parts of an ARN. Raises `ValueError` if it has fewer."""
-    first, partition, service, region, account_id, resource = arn.split(":", 5)
-    return first, partition, service, region, account_id, resource
+def _caller(arn: str) -> Caller:
+    """Raises `ValueError` if it is no ARN."""
+    _, partition, _, _, account_id, resource = arn.split(":", 5)
+    names = [part for part in resource.split("/")[1:] if "@" not in part]
+    return Caller(account_id, partition, names[-1] if names else "")
 
 
 def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[], Aws]]:
@@ -133,7 +130,7 @@ def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[]
 def clock(seconds: float = 0.0) -> Clock:
     """Real time for the Lambda's classes, which may try again for so many seconds."""
     end = time.monotonic() + seconds + (MARGIN if seconds else 0.0)
-    return Clock(lambda: datetime.now(UTC), lambda: end - time.monotonic(), time.sleep, random.random)
+    return real_clock(lambda: end - time.monotonic())
 
 
 def prefix(text: str) -> str:

@@ -41,7 +41,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     retried and then goes to the failure queue.
     """
     trigger = triggers.parse(event)
-    clock = retry.invocation_clock(context.get_remaining_time_in_millis)
+    clock = retry.real_clock(lambda: context.get_remaining_time_in_millis() / 1000)
     telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")

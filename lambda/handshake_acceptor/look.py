@@ -103,7 +103,7 @@ class Looker:
         try:
             return self._organizations.list(wanted)
         except retry.READ_FAILURES as error:
-            raise ListUnreadable(f"{LIST_UNREADABLE} {error_code(error)}") from error
+            raise ListUnreadable(f"{LIST_UNREADABLE} {retry.error_code(error)}") from error
 
     def describe(self, handshake_id: str) -> Handshake | Unusable:
         """A handshake that our list does not show. What AWS does not show either is `Unusable`."""
@@ -145,8 +145,8 @@ class Looker:
         try:
             return self._store.read()
         except retry.READ_FAILURES as error:
-            self._fail(f"POLICY_UNREADABLE {error_code(error)}")
-            mistake = PolicyError(self._store.prefix, "", f"could not be read: {error_code(error)}")
+            self._fail(f"POLICY_UNREADABLE {retry.error_code(error)}")
+            mistake = PolicyError(self._store.prefix, "", f"could not be read: {retry.error_code(error)}")
             return Snapshot(Mode.OBSERVE, InvalidPolicy((mistake,), unreadable=True))
 
     def _account(self, handshakes: Iterable[Handshake | Unusable], snapshot: Snapshot) -> Account:
@@ -159,17 +159,12 @@ class Looker:
             return self._organizations.account(self._account_id, self._partition)
         except retry.CALL_FAILURES as error:
             if classify(error).answer is Answer.RETRY_NOW:
-                self._fail(f"DESCRIBE_ORGANIZATION {error_code(error)}")
+                self._fail(f"DESCRIBE_ORGANIZATION {retry.error_code(error)}")
             return unknown
 
     def _fail(self, failure: str) -> None:
         if failure not in self.failures:
             self.failures.append(failure)
-
-
-def error_code(error: BaseException) -> str:
-    """The service's error code, or the name of the exception."""
-    return classify(error).code if isinstance(error, retry.CALL_FAILURES) else type(error).__name__
 
 
 def is_pending(handshake: Handshake | Unusable, now: datetime) -> bool:

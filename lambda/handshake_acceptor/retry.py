@@ -82,14 +82,9 @@ def client_config(user_agent: str) -> Config:
     return Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1}, user_agent=user_agent)
 
 
-def invocation_clock(remaining_millis: Callable[[], int]) -> Clock:
-    """The real time of an invocation that says itself how many milliseconds it has left."""
-    return Clock(
-        now=lambda: datetime.now(UTC),
-        remaining=lambda: remaining_millis() / 1000,
-        sleep=time.sleep,
-        random=random.random,
-    )
+def real_clock(remaining: Callable[[], float]) -> Clock:
+    """Real time, of which `remaining` says how many seconds are left."""
+    return Clock(now=lambda: datetime.now(UTC), remaining=remaining, sleep=time.sleep, random=random.random)
 
 
 def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenacity.Retrying:
@@ -163,6 +158,11 @@ def pages(
         seen.add(token)
         arguments["NextToken"] = token
     raise EndlessList("a list does not end")
+
+
+def error_code(error: BaseException) -> str:
+    """The service's error code, or the name of the exception."""
+    return classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__
 
 
 def is_retry_now(error: BaseException) -> bool:

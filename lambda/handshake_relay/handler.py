@@ -45,7 +45,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, int]:
     if call is None:
         logger.warning("not a call that creates a handshake")
         return {}
-    clock = retry.invocation_clock(context.get_remaining_time_in_millis)
+    clock = retry.real_clock(lambda: context.get_remaining_time_in_millis() / 1000)
     # Partition and region are read off the function itself: arn:partition:lambda:region:account:function:…
     _, partition, _, region, *_ = context.invoked_function_arn.split(":")
     report = relay(call, _ORGANIZATIONS, Buses(_EVENTS, clock, partition, region), clock, _say)

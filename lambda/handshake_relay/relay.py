@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
-from handshake_acceptor.errors import classify
-from handshake_acceptor.retry import CALL_FAILURES, READ_FAILURES, Clock
+from handshake_acceptor.retry import READ_FAILURES, Clock, error_code
 from handshake_relay.buses import Buses, Outcome, Sent
 from handshake_relay.call import Call
 from handshake_relay.hint import Hint
@@ -47,6 +46,5 @@ def _members(call: Call, organizations: Client, clock: Clock) -> tuple[list[Hint
         for hint in asked_members(organizations, clock, call.hint):
             hints.append(hint)
     except READ_FAILURES as error:
-        code = classify(error).code if isinstance(error, CALL_FAILURES) else type(error).__name__
-        return hints, [f"MEMBERS_UNREADABLE {code}"]
+        return hints, [f"MEMBERS_UNREADABLE {error_code(error)}"]
     return hints, []
