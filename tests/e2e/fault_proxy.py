@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -44,6 +45,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.upstream = urlsplit(endpoint).netloc
         self.plan: deque[tuple[str, str]] = deque()
         self.killed: list[int] = []
+        self.errors: list[str] = []
         self.calls: list[str] = []
         self.lock = threading.Lock()
 
@@ -61,7 +63,10 @@ class FaultProxy(ThreadingHTTPServer):
         return ""
 
     def handle_error(self, *_: object) -> None:
-        """A client that was killed or reset is what this is for."""
+        """A client that was killed or reset is what this is for; anything else spoils the test that it happened in."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            self.errors.append(repr(error))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _kill(self) -> None:
         """Kills the process at the other end of this connection: the function's, while it waits for this answer."""
-        pid = owner(self.client_address[1])
+        pid = owner(self.client_address[1], self.server.server_port)
         os.kill(pid, signal.SIGKILL)
         self.server.killed.append(pid)
         self.close_connection = True
@@ -133,17 +138,32 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def owner(port: int) -> int:
-    """The id of the process of this machine that has this local port; never this process."""
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    inode = next(row[9] for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[9] != "0")
+def owner(port: int, server_port: int, seconds: float = 5.0) -> int:
+    """The id of the process that has the connection from this port to that server's, both on loopback.
+
+    A local port alone does not name it: the kernel gives the same one to connections with different ends. The tables
+    under /proc are read in pieces while they change, so that an entry may be missed: it is looked for again.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for pid in _owners(f"socket:[{_inode(port, server_port)}]"):
+            return pid
+    raise LookupError(f"no process has the connection from port {port} to {server_port}")
+
+
+def _inode(port: int, server_port: int) -> str:
+    ends = [f"0100007F:{each:04X}" for each in (port, server_port)]
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
+    return next((row[9] for row in rows if row[1:3] == ends), "")
+
+
+def _owners(link: str) -> Iterator[int]:
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if process.name != str(os.getpid()) and any(
-                str(descriptor.readlink()) == f"socket:[{inode}]" for descriptor in (process / "fd").iterdir()
-            ):
-                return int(process.name)
-    raise LookupError(f"no process has port {port}")
+        with suppress(OSError):  # the process ended, or is not ours to look at
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):  # it was closed meanwhile
+                    if str(descriptor.readlink()) == link:
+                        yield int(process.name)
 
 
 @contextmanager
@@ -155,3 +175,4 @@ def fault_proxy(endpoint: str) -> Iterator[FaultProxy]:
             yield proxy
         finally:
             proxy.shutdown()
+    assert proxy.errors == []

@@ -25,7 +25,7 @@ def test_the_next_sweep_finishes_what_was_killed(
     killed = len(proxy.killed)
     proxy.plan.append((operation, kind))
     failed, _ = acceptor.invoke()
-    assert failed
+    assert failed, proxy.errors
     assert len(proxy.killed) == killed + 1
     assert acceptor.handshake(wanted)["state"] == (
         "ACCEPTED" if (operation, kind) == ("AcceptHandshake", "killed after") else "OPEN"
