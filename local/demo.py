@@ -21,7 +21,7 @@ from rich.table import Table
 from handshake_relay import hint
 from local import observed
 from local.aws import EmbeddedAws, embedded_aws, wait_for
-from local.emulator import ROOT
+from local.emulator import ROOT, NotStarted
 
 MEMBER = "222222222222"
 HERE = Path(__file__).parent
@@ -66,6 +66,9 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("stopped")
         return 0 if keep else 130
+    except NotStarted as error:
+        console.print(str(error), markup=False)
+        return 1
     summary["seconds"] = round(time.monotonic() - began, 1)
     print(f"demo: {json.dumps(summary)}")
     return 0 if summary == {"accepted": 1, "left_pending": 2, "wrong": 0, "seconds": summary["seconds"]} else 1

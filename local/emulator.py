@@ -22,6 +22,10 @@ _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 10.0
 
 
+class NotStarted(Exception):
+    """The embedded AWS could not be started; the message says why."""
+
+
 @contextmanager
 def emulator(
     *,
@@ -30,9 +34,11 @@ def emulator(
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> Iterator[str]:
-    """The endpoint of a running emulator that is gone afterwards; a free port unless one is given."""
-    port = port or _free_port()
-    with TemporaryDirectory(prefix="handshakes-") as folder:
+    """The endpoint of a running emulator that is gone afterwards; a free port unless one is given.
+
+    Raises `NotStarted`.
+    """
+    with _held_port(port) as port, TemporaryDirectory(prefix="handshakes-") as folder:
         world_file, log = Path(folder, "world.json"), log or Path(folder, "log")
         world_file.write_text(json.dumps(list(world)))
         command = [str(INTERPRETER), "-m", "local.ministack_adapter", "--port", str(port), "--with-parent"]
@@ -59,7 +65,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         if _is_healthy(port):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"the embedded AWS did not start:\n{log.read_text()[-2000:]}")
+    raise NotStarted(f"the embedded AWS did not start:\n{log.read_text()[-2000:]}")
 
 
 def _is_healthy(port: int) -> bool:
@@ -85,7 +91,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _held_port(port: int | None) -> Iterator[int]:
+    """A port of loopback that nobody else is given from now on: it stays bound here, and the emulator listens on it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind((LOOPBACK, port or 0))
+        except OSError as error:
+            raise NotStarted(f"the embedded AWS did not start: port {port}: {error.strerror}") from error
+        yield int(holder.getsockname()[1])

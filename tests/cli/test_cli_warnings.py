@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli import warnings
@@ -144,7 +144,7 @@ def statements(draw):
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(statements())
 def test_a_warning_is_given_exactly_where_nothing_is_ever_accepted(made):
     """Against all handshakes, accounts and times of a small world."""

@@ -37,6 +37,7 @@ class Acceptor:
     def begin(self) -> None:
         """An empty world, no policy, mode enforce, and nothing that runs by itself until a test wakes it."""
         self.wake_on_policy_changes(False)
+        self.stop_the_sweep()
         self.aws.control.reset()
         for origin in (ALLOWED, DENIED, BEYOND):
             self.aws.control.add_organization(
@@ -56,6 +57,14 @@ class Acceptor:
         events = self.client("events")
         [rule] = [rule["Name"] for rule in events.list_rules()["Rules"] if "aws.ssm" in rule["EventPattern"]]
         (events.enable_rule if wake else events.disable_rule)(Name=rule)
+
+    def stop_the_sweep(self) -> None:
+        """Turns the schedule off, which the embedded AWS keeps to: `sweep_now` runs its target all the same."""
+        scheduler = self.client("scheduler")
+        schedule = scheduler.get_schedule(Name=f"{FUNCTION}-sweep", GroupName=FUNCTION)
+        if schedule["State"] == "ENABLED":
+            kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            scheduler.update_schedule(State="DISABLED", **{name: schedule[name] for name in kept})
 
     def client(self, service: str, account_id: str = MEMBER) -> Any:
         return self.aws.client(service, account_id)

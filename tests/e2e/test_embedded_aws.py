@@ -3,6 +3,7 @@
 import io
 import json
 import signal
+import socket
 import subprocess
 import time
 import zipfile
@@ -16,7 +17,8 @@ from botocore.exceptions import ClientError
 
 from local import ministack_adapter
 from local.control import Control, Door
-from local.emulator import INTERPRETER, ROOT, emulator
+from local.emulator import INTERPRETER, ROOT, NotStarted, emulator
+from local.ministack_adapter import LOOPBACK
 
 MANAGEMENT, MEMBER, STRANGER = "111111111111", "222222222222", "333333333333"
 ALLOWED, FOREIGN = "h-examplehandshakeid111", "h-foreignhandshake11"
@@ -281,6 +283,12 @@ class TestServed:
                 assert process.wait(20) in (0, -signal.SIGTERM)
             finally:
                 process.kill()
+
+    def test_it_listens_on_no_port_that_somebody_else_has(self):
+        with socket.create_server((LOOPBACK, 0)) as other:
+            port = other.getsockname()[1]
+            with pytest.raises(NotStarted, match=f"port {port}: Address already in use"), emulator(port=port):
+                pass
 
     def test_a_mistake_at_the_door_is_explained(self, endpoint):
         with pytest.raises(RuntimeError, match="unexpected keyword argument"):

@@ -2,7 +2,7 @@
 
 The members' policy is the one that the template keeps; nobody edits anything in twenty accounts. The management account
 has a trail, so its calls are recorded, the records wake the relay, and the relay puts hints on the members' own buses,
-whose policies decide whether they take them. No sweep runs here within a test's time.
+whose policies decide whether they take them. The members sweep once a day, which is after the tests.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         relay = aws.deploy_relay(MANAGEMENT)
         (folder / "hub.json").write_text(json.dumps({"accounts": MEMBERS}))
         sink = aws.deploy_hub(MANAGEMENT, folder / "hub.json")["SinkArn"]
-        settings = json.loads(SETTINGS.read_text()) | {"observabilitySink": sink, "dashboard": False}
+        ours = {"observabilitySink": sink, "dashboard": False, "sweepMinutes": 1440}
+        settings = json.loads(SETTINGS.read_text()) | ours
         (folder / "settings.json").write_text(json.dumps(settings))
         members = [Account(aws, each) for each in MEMBERS]
         for member in members:

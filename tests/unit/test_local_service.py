@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local import wire
@@ -406,7 +406,7 @@ class TestModelCheck:
 ACCOUNTS = st.sampled_from([MANAGEMENT, MEMBER, OTHER, "444444444444"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), ACCOUNTS, ACCOUNTS, st.integers(0, 9)), max_size=40))
 def test_whatever_is_called_every_answer_is_one_that_aws_could_give(calls):
     """wire.answer raises for an answer or an error that the model does not know."""
