@@ -346,3 +346,14 @@ def test_the_handler_sends_nothing_and_says_so_for_what_is_no_call(
 def test_the_real_client_takes_what_the_relay_sends(handler: ModuleType, logged: StringIO) -> None:
     """moto has no other account's bus, and says so."""
     assert sum(handler.handler(INVITED, Context()).values()) == 1
+
+
+def test_its_calls_carry_its_name(handler: ModuleType, logged: StringIO) -> None:
+    sent: list[bytes] = []
+    for client in (handler._EVENTS, handler._ORGANIZATIONS):
+        client.meta.events.register("before-send", lambda request, **_: sent.append(request.headers["User-Agent"]))
+    handler.handler(INVITED, Context())
+    with pytest.raises(handler.RelayFailed):
+        handler.handler(INVITED | {"event_name": ENABLE_ALL_FEATURES, "account_id": None}, Context())
+    assert len(sent) >= 2
+    assert {agent.split()[0] for agent in sent} == {b"handshake-relay"}
