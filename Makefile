@@ -4,6 +4,9 @@ VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
 CHECKS := .venv-checks/.ready
 CDK    := node_modules/.package-lock.json
+# Python compiles what is imported; pip would compile all of aws-cdk-lib, which takes longer than the rest of it.
+INSTALL := pip -q --disable-pip-version-check install --no-compile
+MAKEFLAGS += --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
@@ -72,20 +75,20 @@ clean: ## forget everything that was built or installed
 $(VENV): requirements-dev.txt pyproject.toml
 	@echo "setting up .venv (once, about a minute)" >&2
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/pip -q --disable-pip-version-check install --require-hashes -r requirements-dev.txt
-	@.venv/bin/pip -q --disable-pip-version-check install --no-deps --no-build-isolation --no-index -e .
+	@.venv/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
+	@.venv/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(AWS): local/requirements.txt
 	@echo "setting up .venv-aws, the embedded AWS" >&2
 	@test -x .venv-aws/bin/python || $(PYTHON) -m venv .venv-aws
-	@.venv-aws/bin/pip -q --disable-pip-version-check install --require-hashes -r local/requirements.txt
+	@.venv-aws/bin/$(INSTALL) --require-hashes -r local/requirements.txt
 	@touch $@
 
 $(CHECKS): requirements-checks.txt
 	@echo "setting up .venv-checks, for checkov and pip-audit" >&2
 	@test -x .venv-checks/bin/python || $(PYTHON) -m venv .venv-checks
-	@.venv-checks/bin/pip -q --disable-pip-version-check install --require-hashes -r requirements-checks.txt
+	@.venv-checks/bin/$(INSTALL) --require-hashes -r requirements-checks.txt
 	@touch $@
 
 $(CDK): package-lock.json
