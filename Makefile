@@ -4,8 +4,9 @@ VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
 CHECKS := .venv-checks/.ready
 CDK    := node_modules/.package-lock.json
-# Python compiles what is imported; pip would compile all of aws-cdk-lib, which takes longer than the rest of it.
+# Python compiles what is imported, and keeps it; pip would compile all of aws-cdk-lib, which takes a minute.
 INSTALL := pip -q --disable-pip-version-check install --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 MAKEFLAGS += --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
