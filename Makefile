@@ -7,7 +7,7 @@ CDK    := node_modules/.package-lock.json
 # Python compiles what is imported, and keeps it; pip would compile all of aws-cdk-lib, which takes a minute.
 INSTALL := pip -q --disable-pip-version-check install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
-MAKEFLAGS += --jobs=2
+BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
@@ -16,13 +16,16 @@ export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV) $(AWS) $(CDK) ## watch one invitation accepted and two left alone, in an AWS of this machine's own
+demo: ## watch one invitation accepted and two left alone, in an AWS of this machine's own
+	@$(BOTH) $(VENV) $(AWS) $(CDK)
 	@.venv/bin/python -m local.demo
 
-aws: $(VENV) $(AWS) $(CDK) ## the same environment, left running until Ctrl-C
+aws: ## the same environment, left running until Ctrl-C
+	@$(BOTH) $(VENV) $(AWS) $(CDK)
 	@.venv/bin/python -m local.demo --keep
 
-test: lint $(AWS) $(CHECKS) $(CDK) ## lint, types, all tests
+test: ## lint, types, all tests
+	@$(BOTH) lint $(AWS) $(CHECKS) $(CDK)
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV) ## the unit tests alone, in seconds

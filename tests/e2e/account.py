@@ -131,7 +131,8 @@ class Published:
 def publish(operator: Account, readers: Sequence[str], settings: Path = SETTINGS) -> Published:
     """Builds the template as people do, and puts its asset into a bucket of the operator's."""
     bucket, folder = "example-assets", "releases/"
-    built = run(["make", "--silent", "template", f"SETTINGS={settings}"], operator.aws.environment(operator.id))
+    environment = operator.aws.environment(operator.id) | {"MAKEFLAGS": ""}  # not those of a make that runs the tests
+    built = run(["make", "--silent", "template", f"SETTINGS={settings}"], environment)
     template = Path(built.splitlines()[-1])
     text = template.read_text()
     (function,) = (each for each in json.loads(text)["Resources"].values() if each["Type"] == "AWS::Lambda::Function")
