@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from handshake_acceptor import retry
 from handshake_acceptor.errors import Answer, classify
-from handshake_acceptor.handshake import Account, Handshake, Unusable, unusable
+from handshake_acceptor.handshake import Account, Action, Handshake, Unusable, unusable
 from handshake_acceptor.organizations import Listing, Organizations, unknown_account
 from handshake_acceptor.policy import InvalidPolicy, PolicyError
 from handshake_acceptor.policy_documents import Mode
@@ -86,11 +86,12 @@ class Looker:
             listed = self.list(wanted)
         finally:
             snapshot = reading.result()  # whatever became of the list, nothing of this look goes on after it
-        now = self._clock.now()
-        relevant = [each for each in listed.handshakes if is_pending(each, now) or each.id in wanted]
-        unlisted = set(wanted) - {each.id for each in listed.handshakes}
-        relevant += [self.describe(handshake_id) for handshake_id in sorted(unlisted)]
+        relevant = self._relevant(listed, wanted)
         account = self._account(relevant, snapshot)
+        if any(is_into(each, account) for each in relevant):
+            # Another run accepted after our list was read: it is pending there, and no statement would allow it now.
+            listed = self.list(wanted)
+            relevant = self._relevant(listed, wanted)
         self._account_seen = self._clock.now()
         while self._clock.waits != self._waits_seen and self._clock.has_time():
             # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
@@ -141,6 +142,13 @@ class Looker:
         account = unknown_account(self._account_id, self._partition)
         return View(tuple(hinted), Snapshot(Mode.OBSERVE, policy), account, 0)
 
+    def _relevant(self, listed: Listing, wanted: Collection[str]) -> tuple[Handshake | Unusable, ...]:
+        """What is pending, and what is wanted in whatever state."""
+        now = self._clock.now()
+        relevant = [each for each in listed.handshakes if is_pending(each, now) or each.id in wanted]
+        unlisted = set(wanted) - {each.id for each in listed.handshakes}
+        return (*relevant, *(self.describe(handshake_id) for handshake_id in sorted(unlisted)))
+
     def _read_policy(self) -> Snapshot:
         try:
             return self._store.read()
@@ -172,6 +180,16 @@ def is_pending(handshake: Handshake | Unusable, now: datetime) -> bool:
     if isinstance(handshake, Unusable):
         return not handshake.finished
     return handshake.state.pending and handshake.expires_at > now
+
+
+def is_into(handshake: Handshake | Unusable, account: Account) -> bool:
+    """Whether it reads as a pending invitation into the very organization that the account is in."""
+    return (
+        isinstance(handshake, Handshake)
+        and handshake.action is Action.INVITE
+        and handshake.state.pending
+        and handshake.organization_id == account.organization
+    )
 
 
 def urgency(handshake: Handshake | Unusable) -> tuple[bool, float, str]:

@@ -241,12 +241,21 @@ def test_an_account_that_changed_since_it_was_shown_is_left_alone():
     assert value(C, ALLOWLIST) == document()
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT as in a terminal: a shell's background processes, and so their Python, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt(_):
     """Ctrl-C; then time for the main thread to take it, which is what it must be seen to do."""
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     threading.Event().wait(0.5)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_after_the_accounts_that_are_under_way():
     with calls((A, "PutParameter", "allowlist", interrupt)):
         result = run("push", "allowlist.json", *ROLE, "--parallel", "1", "--yes", "--json")
@@ -255,6 +264,7 @@ def test_an_interrupt_ends_after_the_accounts_that_are_under_way():
     assert [value(account, ALLOWLIST) == document(allow()) for account in ACCOUNTS] == [True, False, False]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_accounts_are_read_writes_nothing():
     with calls((A, "GetParametersByPath", "", interrupt)) as seen:
         result = run("push", "allowlist.json", *ROLE, "--parallel", "1", "--yes")

@@ -405,6 +405,51 @@ def test_a_second_run_at_the_same_moment_reports_already_accepted(world: World) 
     assert world.service.accept_effects(wanted) == 1
 
 
+def accepted_by_another_run(world: World, wanted: str, look: int) -> None:
+    """Another run's accept lands between the list and the account of this run's look number `look`."""
+    looks = iter(range(1, 100))
+
+    def before(operation: str) -> None:
+        if operation == "DescribeOrganization" and next(looks) == look:
+            world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+
+    world.client.before = before
+
+
+@pytest.mark.parametrize("hinted", [True, False])
+def test_what_another_run_accepts_during_the_look_is_not_decided_as_if_it_were_pending(
+    world: World, hinted: bool
+) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    accepted_by_another_run(world, wanted, look=1)
+    report = world.run(world.hint(wanted) if hinted else None)
+    assert summary(report) == ([(wanted, "INELIGIBLE", "ALREADY_ACCEPTED")] if hinted else [])
+    assert (report.failures, world.accepts()) == ((), 0)
+
+
+def test_what_another_run_accepts_during_a_later_look_is_already_accepted(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ConcurrentModificationException"))
+    accepted_by_another_run(world, wanted, look=2)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
+    assert (report.failures, world.accepts()) == ((), 1)
+
+
+def test_a_list_that_lags_behind_is_read_once_more_and_no_oftener(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    behind = world.client.list_handshakes_for_account()
+    world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+    read: list[dict[str, Any]] = []
+    world.client.list_handshakes_for_account = lambda **_: read.append(behind) or behind
+    report = world.run()
+    assert summary(report) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+    assert (report.failures, len(read)) == ((), 2)
+
+
 def test_a_cancellation_that_is_faster_is_left_alone(world: World) -> None:
     world.policy(allow())
     wanted = world.invite()
