@@ -77,6 +77,7 @@ class Looker:
     def look(self, wanted: Collection[str] = ()) -> View:
         """Reads handshakes and policy side by side and, only if something is pending, the account.
 
+        The handshakes are read once more where the account turns out to be in an organization that still invites it.
         `wanted` are ids to show in whatever state, and to describe where the list does not show them.
         Raises `ListUnreadable`.
         """
@@ -88,11 +89,11 @@ class Looker:
             snapshot = reading.result()  # whatever became of the list, nothing of this look goes on after it
         relevant = self._relevant(listed, wanted)
         account = self._account(relevant, snapshot)
+        self._account_seen = self._clock.now()
         if any(is_into(each, account) for each in relevant):
             # Another run accepted after our list was read: it is pending there, and no statement would allow it now.
             listed = self.list(wanted)
             relevant = self._relevant(listed, wanted)
-        self._account_seen = self._clock.now()
         while self._clock.waits != self._waits_seen and self._clock.has_time():
             # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
             self._waits_seen = self._clock.waits

@@ -450,6 +450,26 @@ def test_a_list_that_lags_behind_is_read_once_more_and_no_oftener(world: World) 
     assert (report.failures, len(read)) == ((), 2)
 
 
+def test_nothing_is_sent_on_an_account_that_was_read_before_listing_once_more_took_long(world: World) -> None:
+    """Its organization may have changed meanwhile: the whole look is done again first."""
+    world.policy(allow(Condition={"CurrentOrganization": [ORGANIZATION, OTHER_ORGANIZATION]}))
+    wanted = world.invite()
+    behind = world.client.list_handshakes_for_account()
+    world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+    reads: list[str] = []
+
+    def slowly(**_: Any) -> dict[str, Any]:
+        reads.append("list")
+        if len(reads) == 2:
+            world.now += timedelta(seconds=15)
+        return behind if len(reads) <= 2 else {"Handshakes": []}
+
+    world.client.list_handshakes_for_account = slowly
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
+    assert (report.failures, len(reads), world.accepts()) == ((), 3, 0)
+
+
 def test_a_cancellation_that_is_faster_is_left_alone(world: World) -> None:
     world.policy(allow())
     wanted = world.invite()
