@@ -22,6 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local.aws import wait_for
+
 LOOPBACK = "127.0.0.1"
 ERRORS = {
     "throttled": (400, "TooManyRequestsException"),
@@ -143,12 +145,13 @@ def owner(port: int, server_port: int, seconds: float = 5.0) -> int:
 
     A local port alone does not name it: the kernel gives the same one to connections with different ends. The tables
     under /proc are read in pieces while they change, so that an entry may be missed: it is looked for again.
+    Raises `TimeoutError`.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for pid in _owners(f"socket:[{_inode(port, server_port)}]"):
-            return pid
-    raise LookupError(f"no process has the connection from port {port} to {server_port}")
+
+    def look() -> int | None:
+        return next(_owners(f"socket:[{_inode(port, server_port)}]"), None)
+
+    return wait_for(f"finding who has the connection from port {port} to {server_port}", look, seconds)
 
 
 def _inode(port: int, server_port: int) -> str:

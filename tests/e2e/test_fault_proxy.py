@@ -52,5 +52,5 @@ def test_the_owner_is_found_among_connections_with_the_same_local_port() -> None
 
 
 def test_a_connection_that_nobody_has_is_an_error() -> None:
-    with pytest.raises(LookupError, match="from port 1 to 2"):
+    with pytest.raises(TimeoutError, match="from port 1 to 2"):
         owner(1, 2, seconds=0.1)
