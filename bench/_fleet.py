@@ -22,7 +22,7 @@ from bench._fleet_account import Invited
 from bench._fleet_limits import PER_ACCOUNT, PUT_EVENTS, RETRIED_AFTER, SWEEP, Assumed, Bucket
 from bench._virtual_time import Loop
 from handshake_acceptor.record import Outcome
-from handshake_acceptor.retry import Clock
+from handshake_core.retry import Clock
 from tests.unit.world import START, client_error
 
 HOUR = 3600.0

@@ -9,14 +9,14 @@ from typing import Any
 
 from bench._fleet_limits import PER_ACCOUNT, SWEEP, TIMEOUT, Assumed, Bucket
 from bench._virtual_time import Loop
-from handshake_acceptor import trigger as triggers
-from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Report
-from handshake_acceptor.retry import Clock
+from handshake_acceptor.state import StateReader
 from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.trigger import Trigger
+from handshake_core.retry import Clock
 from local.handshake_service import HandshakeService, State
 from tests.unit.world import (
     MANAGEMENT,
@@ -113,10 +113,10 @@ class Invited:
         client.before = lambda operation: before(dice, operation)
         organizations = Organizations(client, clock)
         store = PolicyStore(_Reads(self, before, dice), clock, PREFIX)
-        looker = Looker(organizations, store, Inline(), clock, self.id, "aws")
+        looker = StateReader(organizations, store, Inline(), clock, self.id, "aws")
         names = _Names()
         telemetry = Telemetry(names, names, self.now)
-        trigger = triggers.parse(event)
+        trigger = Trigger.from_event(event)
         report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
         telemetry.run(report, trigger)
         self.metrics |= names.metric_set

@@ -14,7 +14,7 @@ from random import Random
 
 from bench._fleet_limits import PER_ORGANIZATION, RETRIED_AFTER, TIMEOUT, Assumed, Bucket
 from bench._virtual_time import Loop
-from handshake_acceptor.retry import MARGIN, Clock
+from handshake_core.retry import MARGIN, Clock
 from tests.unit.world import START
 
 

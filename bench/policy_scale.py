@@ -16,9 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
 
-from handshake_acceptor.handshake import Account, Role, parse
-from handshake_acceptor.policy import DecisionKind, InvalidPolicy, Policy, decide
-from handshake_acceptor.policy_documents import Document, load
+from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy, Policy, decide
+from handshake_acceptor.policy.documents import Document, load
+from handshake_core.handshake import Account, Handshake, Role
 
 DOCUMENTS = 1_000
 STATEMENTS = 10  # a document
@@ -100,7 +100,7 @@ def main() -> None:
 
     def read_and_decide(of: Policy) -> None:
         for raw in invited:
-            decide(parse(raw, listed=True), of, ACCOUNT, NOW)
+            decide(Handshake.from_api(raw, listed=True), of, ACCOUNT, NOW)
 
     with_large, with_small = interleaved(lambda: read_and_decide(large), lambda: read_and_decide(small))
     rates = HANDSHAKES / with_large, HANDSHAKES / with_small
@@ -110,7 +110,7 @@ def main() -> None:
         ("allowed or denied", invited, {DecisionKind.ACCEPT, DecisionKind.DENY}),
         ("not matched, with reasons", strangers, {DecisionKind.NO_MATCH}),
     ):
-        handshakes = [parse(raw, listed=True) for raw in raws]
+        handshakes = [Handshake.from_api(raw, listed=True) for raw in raws]
 
         def decide_all(of: Policy, handshakes: list[Any] = handshakes) -> set[DecisionKind]:
             return {decide(handshake, of, ACCOUNT, NOW).kind for handshake in handshakes}

@@ -20,12 +20,12 @@ import botocore.session
 
 from bench.starts.aws import OWN
 from bench.starts.served import asked, aws, world
-from handshake_acceptor import trigger
-from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
-from handshake_acceptor.retry import real_clock
+from handshake_acceptor.state import StateReader
+from handshake_acceptor.trigger import Trigger
+from handshake_core.retry import real_clock
 
 PAGES = 1_000
 ROUNDS = 5
@@ -55,8 +55,8 @@ def main() -> None:
         def run() -> int:
             clock = real_clock(lambda: 240.0)
             ours = Organizations(organizations, clock)
-            looker = Looker(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), reader, clock, OWN, "aws")
-            report = Reconcile(ours, looker, clock, print).run(trigger.parse({"source": "aws.scheduler"}))
+            looker = StateReader(ours, PolicyStore(ssm, clock, "/handshake-acceptor/"), reader, clock, OWN, "aws")
+            report = Reconcile(ours, looker, clock, print).run(Trigger.from_event({"source": "aws.scheduler"}))
             return 0 if report.records or report.failures else report.listed
 
         before = len(asked(endpoint))

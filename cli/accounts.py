@@ -19,8 +19,8 @@ from cli.aws import Aws, Caller, explained, of_profiles
 from cli.files import read_text
 from cli.output import plural
 from cli.verbs import BadInput
-from handshake_acceptor import retry
-from handshake_acceptor.handshake import ACCOUNT_ID
+from handshake_core import retry
+from handshake_core.handshake import ACCOUNT_ID
 
 Profiles = Annotated[
     list[str] | None, typer.Option("--profiles", metavar="NAME...", help="Many accounts: a profile for each.")

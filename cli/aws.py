@@ -26,7 +26,7 @@ from botocore.exceptions import (
 
 from cli.output import harmless
 from cli.verbs import BadInput
-from handshake_acceptor.retry import MARGIN, Clock, once, real_clock
+from handshake_core.retry import MARGIN, Clock, once, real_clock
 
 NAME = "handshake-acceptor"
 """What the function, the bus and the schedule group are called."""

@@ -10,8 +10,8 @@ from cli.output import difference
 from cli.parameters import MAX_BYTES, Parameters, why_no_name
 from cli.settings import Ceiling
 from cli.verbs import BadInput
-from handshake_acceptor.policy import InvalidPolicy, PolicyError
-from handshake_acceptor.policy_documents import Document
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
+from handshake_acceptor.policy.documents import Document
 
 DEPLOYED = "deployed"
 """The document that the deploy writes, from its setting `policy`."""

@@ -16,9 +16,9 @@ from cli.deployment import Deployment
 from cli.output import plural
 from cli.pending import nobody_allows
 from cli.validate import first_of
-from handshake_acceptor import retry
-from handshake_acceptor.policy import Effect, InvalidPolicy, Policy
-from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy.decide import Effect, InvalidPolicy, Policy
+from handshake_acceptor.policy.documents import Mode
+from handshake_core import retry
 
 _HOME = {
     "aws": "us-east-1",

@@ -17,10 +17,10 @@ import typer
 from cli.aws import NAME, Aws, Caller, attempt, clock
 from cli.parameters import Parameters, read
 from cli.pending import look
-from handshake_acceptor import retry
-from handshake_acceptor.look import View
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import Snapshot
+from handshake_acceptor.policy.store import PolicySnapshot
+from handshake_acceptor.state import ObservedState
+from handshake_core import retry
 
 STACK = "HandshakeAcceptor"
 """What the stack is called where CDK deployed it. A StackSet gives its stacks names of its own."""
@@ -111,12 +111,12 @@ class Deployment:
         return read(self.aws.client("ssm"), clock(), self.prefix)
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> PolicySnapshot:
         """What the function makes of them."""
         return self.parameters.snapshot()
 
     @once
-    def pending(self) -> View:
+    def pending(self) -> ObservedState:
         """What waits here. The account's own organization is asked for only if something does."""
         organizations = Organizations(self.aws.client("organizations"), clock())
         return look(organizations, lambda: self.snapshot, self.caller, ask_always=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.verbs import BadInput
-from handshake_acceptor.policy_documents import Document
+from handshake_acceptor.policy.documents import Document
 
 
 def read_text(path: Path) -> str:

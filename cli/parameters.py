@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handshake_acceptor import retry
-from handshake_acceptor.policy_store import PolicyStore, Snapshot, snapshot
+from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore, snapshot
+from handshake_core import retry
 
 MAX_BYTES = 8192
 """The most that an advanced parameter holds."""
@@ -46,7 +46,7 @@ class Parameters:
             self.prefix, {**self.raw, **{name: {"Type": "String", "Value": text} for name, text in texts.items()}}
         )
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> PolicySnapshot:
         """What the function would make of them."""
         return snapshot(self.prefix, {name: dict(raw) for name, raw in self.raw.items()})
 

@@ -9,12 +9,12 @@ import typer
 from cli.aws import PREFIX, Aws, Caller, Prefix, Profile, Region, clock, prefix
 from cli.output import Json, say, say_json, say_table
 from cli.verbs import NO, YES
-from handshake_acceptor.look import View, is_pending, urgency
 from handshake_acceptor.organizations import Organizations, unknown_account
 from handshake_acceptor.plan import Plan, plan
-from handshake_acceptor.policy import DecisionKind, InvalidPolicy
-from handshake_acceptor.policy_store import PolicyStore, Snapshot
+from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
+from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore
 from handshake_acceptor.record import Outcome, Record
+from handshake_acceptor.state import ObservedState, is_pending, urgency
 from handshake_acceptor.trigger import Trigger, TriggerKind
 
 app = typer.Typer(add_completion=False)
@@ -67,23 +67,23 @@ def pending(
 
 
 def look(
-    organizations: Organizations, read: Callable[[], Snapshot], caller: Caller, *, ask_always: bool = True
-) -> View:
+    organizations: Organizations, read: Callable[[], PolicySnapshot], caller: Caller, *, ask_always: bool = True
+) -> ObservedState:
     """The same view that a run of the function begins with; unless `ask_always` it asks, like a run, what it must."""
     listed = organizations.list()
     now = datetime.now(UTC)
     waiting = sorted((each for each in listed.handshakes if is_pending(each, now)), key=urgency)
     of = organizations.account if waiting or ask_always else unknown_account
     account = of(caller.account_id, caller.partition)
-    return View(tuple(waiting), read(), account, listed.count)
+    return ObservedState(tuple(waiting), read(), account, listed.count)
 
 
-def decided(view: View) -> list[Plan]:
+def decided(view: ObservedState) -> list[Plan]:
     """Each handshake of a view with the decision it would get now."""
     return plan(view, _TRIGGER, datetime.now(UTC))
 
 
-def nobody_allows(view: View) -> int:
+def nobody_allows(view: ObservedState) -> int:
     """How many handshakes of a view no statement allows or denies: what the alarm of that name counts."""
     return sum(each.decision.kind in (DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE) for each in decided(view))
 

@@ -20,8 +20,8 @@ from cli.settings import Ceiling
 from cli.validate import first_of, say_mistakes
 from cli.verbs import NO, YES, BadInput
 from cli.writing import Stopped, Writer, left_in_observe, release
-from handshake_acceptor.policy import InvalidPolicy, PolicyError
-from handshake_acceptor.policy_documents import Document, Mode, load
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
+from handshake_acceptor.policy.documents import Document, Mode, load
 
 _MOST_NAMES = 3  # accounts that a summary names one by one
 

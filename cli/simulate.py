@@ -9,19 +9,18 @@ import typer
 from cli.files import read_documents, read_json
 from cli.output import Json, complain, say, say_json, word
 from cli.verbs import NO, YES, BadInput, ManyValues
-from handshake_acceptor.handshake import (
+from handshake_acceptor.policy.decide import NONE, Decision, DecisionKind, InvalidPolicy, Policy, decide
+from handshake_acceptor.policy.documents import Mode, load, load_mode
+from handshake_core.handshake import (
     ACCOUNT_ID,
     ORGANIZATION_ID,
     Account,
     Action,
     Handshake,
+    InvalidHandshake,
     Role,
-    Unusable,
-    parse,
     timestamp,
 )
-from handshake_acceptor.policy import NONE, Decision, DecisionKind, InvalidPolicy, Policy, decide
-from handshake_acceptor.policy_documents import Mode, load, load_mode
 
 app = typer.Typer(add_completion=False)
 
@@ -54,7 +53,7 @@ def simulate(
     Exit status 0 only for ACCEPT. The handshake is taken as one that this account's own list shows.
     """
     documents = read_documents(policy)
-    found = parse(_raw(handshake), listed=True)
+    found = Handshake.from_api(_raw(handshake), listed=True)
     now = _time(at)
     situation = _account(found, account, organization, management)
     taken = _policy(load(documents), load_mode("--mode", mode))
@@ -95,7 +94,9 @@ def _time(text: str | None) -> datetime:
     return moment
 
 
-def _account(handshake: Handshake | Unusable, account: str | None, organization: str, management: bool) -> Account:
+def _account(
+    handshake: Handshake | InvalidHandshake, account: str | None, organization: str, management: bool
+) -> Account:
     if account is not None and not ACCOUNT_ID.fullmatch(account):
         raise BadInput(f"--account: {account!r} is not an account id: 12 digits")
     if organization != NONE and not ORGANIZATION_ID.fullmatch(organization):
@@ -106,9 +107,9 @@ def _account(handshake: Handshake | Unusable, account: str | None, organization:
     return Account(account or _own_account(handshake, management), partition, role, organization)
 
 
-def _own_account(handshake: Handshake | Unusable, management: bool) -> str:
+def _own_account(handshake: Handshake | InvalidHandshake, management: bool) -> str:
     """The account that the handshake is addressed to."""
-    if isinstance(handshake, Unusable):
+    if isinstance(handshake, InvalidHandshake):
         return _SOME_ACCOUNT
     if not handshake.addressees and management and handshake.action is Action.APPROVE_ALL_FEATURES:
         return handshake.management_account_id  # the origin asks itself
@@ -121,7 +122,9 @@ def _policy(policy: Policy | InvalidPolicy, mode: Mode | InvalidPolicy) -> Polic
     return InvalidPolicy(errors) if errors else policy
 
 
-def _tell(handshake: Handshake | Unusable, decision: Decision, account: Account, now: datetime, mode: str) -> None:
+def _tell(
+    handshake: Handshake | InvalidHandshake, decision: Decision, account: Account, now: datetime, mode: str
+) -> None:
     what = handshake.id or "the handshake"
     if isinstance(handshake, Handshake):
         origin = f"{handshake.organization_id} (management account {handshake.management_account_id})"

@@ -15,9 +15,9 @@ from cli.accounts import Target, label
 from cli.checks import Checks, Finding, Verdict, finding
 from cli.deployment import Deployment
 from cli.pending import nobody_allows
-from handshake_acceptor import retry
-from handshake_acceptor.policy import InvalidPolicy
-from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.documents import Mode
+from handshake_core import retry
 
 NOT_DEPLOYED = "not deployed"
 

@@ -12,8 +12,8 @@ from cli.files import read_documents
 from cli.output import Json, plural, say, say_json
 from cli.settings import ceiling
 from cli.verbs import NO, YES
-from handshake_acceptor.policy import InvalidPolicy, PolicyError
-from handshake_acceptor.policy_documents import load
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
+from handshake_acceptor.policy.documents import load
 
 app = typer.Typer(add_completion=False)
 

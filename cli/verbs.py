@@ -94,7 +94,7 @@ def _aws_failures() -> tuple[type[Exception], ...]:
     """Everything that a call to AWS raises; evaluated only once something was raised."""
     if "botocore" not in sys.modules:
         return ()
-    from handshake_acceptor.retry import READ_FAILURES
+    from handshake_core.retry import READ_FAILURES
 
     return READ_FAILURES
 

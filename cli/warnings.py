@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from cli.settings import Ceiling
-from handshake_acceptor.handshake import Account, Handshake, Role, State
-from handshake_acceptor.policy import ANY, NONE, DecisionKind, Effect, Policy, PolicyError, Statement, decide
-from handshake_acceptor.policy_documents import Document
+from handshake_acceptor.policy.decide import ANY, NONE, DecisionKind, Effect, Policy, PolicyError, Statement, decide
+from handshake_acceptor.policy.documents import Document
+from handshake_core.handshake import Account, Handshake, Role, State
 
 _MOST_DECISIONS = 100_000  # about two seconds; what is not tried by then gets no warning
 _MOMENT = timedelta(microseconds=1)

@@ -13,9 +13,9 @@ from cli.aws import Caller, clock, explained
 from cli.output import harmless
 from cli.parameters import Parameters
 from cli.verbs import BadInput
-from handshake_acceptor import retry
-from handshake_acceptor.policy import InvalidPolicy
-from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.documents import Mode
+from handshake_core import retry
 
 MAX_REASON = 800
 """Characters; a parameter's description holds 1024."""

@@ -10,7 +10,7 @@ from aws_cdk import Annotations, CfnCondition, CfnOutput, Environment, IStackSyn
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from handshake_acceptor.policy import Effect
+from handshake_acceptor.policy.decide import Effect
 from infra import acceptor_role
 from infra.acceptor_function import AcceptorFunction
 from infra.alarms import Alarms

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from handshake_acceptor.schema import compile_to_module
+from handshake_core.json_schema import compile_to_module
 from infra import bytecode
 from infra.build_failed import BuildFailed as BuildFailed
 from infra.prune import prune
@@ -48,7 +48,7 @@ class Asset:
 
 ACCEPTOR: Final = Asset(
     "package",
-    ("handshake_acceptor",),
+    ("handshake_core", "handshake_acceptor"),
     ("organizations", "ssm"),
     (
         *("AcceptHandshake", "DeclineHandshake", "DescribeHandshake", "DescribeOrganization"),
@@ -57,10 +57,7 @@ ACCEPTOR: Final = Asset(
 )
 RELAY: Final = Asset(
     "relay-package",
-    (
-        "handshake_relay",
-        *(f"handshake_acceptor/{module}.py" for module in ("__init__", "errors", "handshake", "retry")),
-    ),
+    ("handshake_core", "handshake_relay"),
     ("events", "organizations"),
     ("ListHandshakesForOrganization", "PutEvents"),
 )
@@ -170,7 +167,7 @@ def _install(target: Path) -> None:
 def _make_validators(package: Path, asset: Asset) -> None:
     """Compiles the schemas among the sources ahead: nobody waits for it at a cold start."""
     for source in asset.sources:
-        for schema in (package / source).glob("*.schema.json"):
+        for schema in (package / source).rglob("*.schema.json"):
             module = schema.with_name(f"{schema.name.removesuffix('.schema.json')}_validator.py")
             module.write_text(compile_to_module(json.loads(schema.read_text("utf-8"))), "utf-8")
 
@@ -183,7 +180,7 @@ def _try(package: Path, asset: Asset, python: str) -> None:
     modules = (
         ".".join(path.relative_to(_SOURCES).with_suffix("").parts)
         for source in asset.sources
-        for path in ((_SOURCES / source).glob("*.py") if (_SOURCES / source).is_dir() else (_SOURCES / source,))
+        for path in ((_SOURCES / source).rglob("*.py") if (_SOURCES / source).is_dir() else (_SOURCES / source,))
     )
     check = str(Path(__file__).with_name("package_check.py"))
     _run("-I", "-S", "-B", check, str(package), ",".join(asset.services), ",".join(modules), python=python)

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from constructs import Node
 
-from handshake_acceptor.handshake import Action
-from handshake_acceptor.policy import InvalidPolicy, Policy
-from handshake_acceptor.policy_documents import Document
-from handshake_acceptor.policy_documents import load as load_policy
-from handshake_acceptor.schema import compile_schema, violations
+from handshake_acceptor.policy.decide import InvalidPolicy, Policy
+from handshake_acceptor.policy.documents import Document
+from handshake_acceptor.policy.documents import load as load_policy
+from handshake_core.handshake import Action
+from handshake_core.json_schema import compile_schema, violations
 from infra.partitions import HOME_REGIONS
 
 CONTEXT: Final = "handshakeAcceptor"

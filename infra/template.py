@@ -30,7 +30,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from handshake_acceptor.handshake import Action
+from handshake_core.handshake import Action
 from infra import acceptor_role, package
 from infra.acceptor_stack import AcceptorStack, Inputs, revision
 from infra.names import NAME

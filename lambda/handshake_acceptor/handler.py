@@ -10,13 +10,13 @@ import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handshake_acceptor import retry
-from handshake_acceptor import trigger as triggers
-from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.state import StateReader
 from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.trigger import Trigger
+from handshake_core import retry
 
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
 _CONFIG = retry.client_config("handshake-acceptor")
@@ -40,13 +40,13 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     Answers with the run's decision records. Raises `RunFailed` at the very end, so that an asynchronous invocation is
     retried and then goes to the failure queue.
     """
-    trigger = triggers.parse(event)
+    trigger = Trigger.from_event(event)
     clock = retry.real_clock(lambda: context.get_remaining_time_in_millis() / 1000)
     telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
     organizations = Organizations(_ORGANIZATIONS, clock)
-    looker = Looker(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
+    looker = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
     report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
     telemetry.run(report, trigger)
     if report.failures:

@@ -8,19 +8,18 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from handshake_acceptor import retry
-from handshake_acceptor.handshake import (
+from handshake_acceptor.policy.decide import NONE
+from handshake_core import retry
+from handshake_core.handshake import (
     ACCOUNT_ID,
     ORGANIZATION_ID,
     Account,
     Handshake,
+    InvalidHandshake,
     Role,
-    Unusable,
+    invalid_handshake,
     is_over,
-    parse,
-    unusable,
 )
-from handshake_acceptor.policy import NONE
 
 
 class Client(Protocol):
@@ -37,7 +36,7 @@ class Client(Protocol):
 class Listing:
     """What the account's own list shows."""
 
-    handshakes: tuple[Handshake | Unusable, ...]
+    handshakes: tuple[Handshake | InvalidHandshake, ...]
     """Those that do not plainly say that they are over, and those that were wanted."""
     count: int
     """Of all that it shows."""
@@ -56,14 +55,14 @@ class Organizations:
         One that two pages show is given once, as the later page shows it.
         Raises `retry.READ_FAILURES`.
         """
-        shown: dict[str, Handshake | Unusable | None] = {}
+        shown: dict[str, Handshake | InvalidHandshake | None] = {}
         nameless = []
         for page in retry.pages(self._clock, self._client.list_handshakes_for_account):
             for raw in page.get("Handshakes") or ():
                 if is_over(raw) and raw["Id"] not in wanted:
                     shown[raw["Id"]] = None
                     continue
-                read = parse(raw, listed=True)
+                read = Handshake.from_api(raw, listed=True)
                 if read.id:
                     shown[read.id] = read
                 else:
@@ -71,7 +70,7 @@ class Organizations:
         named = (each for each in shown.values() if each is not None)
         return Listing((*named, *nameless), len(shown) + len(nameless))
 
-    def describe(self, handshake_id: str) -> Handshake | Unusable:
+    def describe(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """One handshake by id. Raises `retry.CALL_FAILURES`; a standalone account may be refused."""
         answer = retry.call(self._clock, lambda: self._client.describe_handshake(HandshakeId=handshake_id))
         return _answered(handshake_id, answer)
@@ -93,11 +92,11 @@ class Organizations:
         role = Role.MANAGEMENT if management == account_id else Role.MEMBER
         return Account(account_id, partition, role, identifier)
 
-    def accept(self, handshake_id: str) -> Handshake | Unusable:
+    def accept(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """Accepts, once. The answer may come before the handshake reads `ACCEPTED`. Raises `retry.CALL_FAILURES`."""
         return _answered(handshake_id, retry.once(lambda: self._client.accept_handshake(HandshakeId=handshake_id)))
 
-    def decline(self, handshake_id: str) -> Handshake | Unusable:
+    def decline(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """Declines, once, which cannot be undone. Raises `retry.CALL_FAILURES`."""
         return _answered(handshake_id, retry.once(lambda: self._client.decline_handshake(HandshakeId=handshake_id)))
 
@@ -107,9 +106,9 @@ def unknown_account(account_id: str, partition: str) -> Account:
     return Account(account_id, partition, Role.UNKNOWN, "UNKNOWN")
 
 
-def _answered(handshake_id: str, answer: dict[str, Any] | None) -> Handshake | Unusable:
+def _answered(handshake_id: str, answer: dict[str, Any] | None) -> Handshake | InvalidHandshake:
     """The handshake in an answer, which must be the one that was asked for."""
-    handshake = parse((answer or {}).get("Handshake"), listed=False)
+    handshake = Handshake.from_api((answer or {}).get("Handshake"), listed=False)
     if handshake.id not in ("", handshake_id):
-        return unusable(handshake_id, "OTHER_HANDSHAKE", "the answer is about another handshake", handshake.id)
+        return invalid_handshake(handshake_id, "OTHER_HANDSHAKE", "the answer is about another handshake", handshake.id)
     return handshake if isinstance(handshake, Handshake) else replace(handshake, id=handshake_id)

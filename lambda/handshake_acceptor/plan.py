@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from handshake_acceptor.handshake import Action, Handshake, Reason, State, Unusable
-from handshake_acceptor.look import LIST_UNREADABLE, NOT_SEEN, View
-from handshake_acceptor.policy import Decision, DecisionKind, InvalidPolicy, decide
-from handshake_acceptor.policy_documents import Mode
+from handshake_acceptor.policy.decide import Decision, DecisionKind, InvalidPolicy, decide
+from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.record import Outcome
+from handshake_acceptor.state import LIST_UNREADABLE, NOT_SEEN, ObservedState
 from handshake_acceptor.trigger import Trigger
+from handshake_core.handshake import Action, Handshake, InvalidHandshake, Reason, State
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What was decided about one handshake and, unless it is to be acted on, what becomes of it."""
 
-    handshake: Handshake | Unusable
+    handshake: Handshake | InvalidHandshake
     decision: Decision
     outcome: Outcome | None
     reasons: tuple[Reason, ...]
@@ -39,7 +39,7 @@ class Plan:
         return replace(self, outcome=outcome, reasons=self.reasons + reasons)
 
 
-def plan(view: View, trigger: Trigger, now: datetime) -> list[Plan]:
+def plan(view: ObservedState, trigger: Trigger, now: datetime) -> list[Plan]:
     """Decides every handshake of a view. Pure. Plans without an outcome are to be acted on, in this order."""
     plans = [_plan_one(handshake, view, trigger, now) for handshake in view.handshakes]
     invited_by = {
@@ -61,7 +61,7 @@ def plan(view: View, trigger: Trigger, now: datetime) -> list[Plan]:
     return sorted(plans, key=lambda each: (each.outcome is None, each.is_invite))
 
 
-def _plan_one(handshake: Handshake | Unusable, view: View, trigger: Trigger, now: datetime) -> Plan:
+def _plan_one(handshake: Handshake | InvalidHandshake, view: ObservedState, trigger: Trigger, now: datetime) -> Plan:
     decision = decide(handshake, view.snapshot.policy, view.account, now)
     mode = view.snapshot.mode
     undecided = Plan(handshake, decision, None, decision.reasons, mode)

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 
-from handshake_acceptor import retry
-from handshake_acceptor.errors import Answer, Failure, classify
-from handshake_acceptor.handshake import Handshake, Reason, State, Unusable
-from handshake_acceptor.look import LIST_UNREADABLE, NOT_SEEN, ListUnreadable, Looker
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.record import Outcome, Record, Report
+from handshake_acceptor.state import LIST_UNREADABLE, NOT_SEEN, ListUnreadable, StateReader
 from handshake_acceptor.trigger import Trigger
+from handshake_core import retry
+from handshake_core.errors import Failure, Remedy, classify
+from handshake_core.handshake import Handshake, InvalidHandshake, Reason, State
 
 DEADLINE = "DEADLINE"
 """The failure of a run that had no time left for something that seconds cure."""
@@ -29,7 +29,7 @@ class Reconcile:
     def __init__(
         self,
         organizations: Organizations,
-        looker: Looker,
+        looker: StateReader,
         clock: retry.Clock,
         emit: Callable[[Record], None],
     ) -> None:
@@ -136,20 +136,20 @@ class Reconcile:
     def _refused(self, planned: Plan, failure: Failure, sent: Sent) -> Plan:
         """What is left when the last attempt was not answered with success."""
         reason = _failed(failure)
-        if failure.answer is Answer.RETRY_NOW:
+        if failure.remedy is Remedy.RETRY_NOW:
             self._failures.append(f"{DEADLINE} {failure.code}")
             return _unsettled(planned, sent, reason)
         if failure.code == "HandshakeAlreadyInStateException" and sent is Sent.NOTHING:
             sent = Sent.BY_ANOTHER
-        if failure.answer is Answer.LOOK or sent is Sent.LOST:
+        if failure.remedy is Remedy.LOOK or sent is Sent.LOST:
             return self._await(planned, sent, reason)
-        later = failure.answer is Answer.RETRY_LATER
+        later = failure.remedy is Remedy.RETRY_LATER
         return planned.ended(Outcome.RETRY_LATER if later else Outcome.NEEDS_HUMAN, reason)
 
     def _await(self, planned: Plan, sent: Sent, *reasons: Reason) -> Plan:
         """Looks until the handshake is over or, where something was sent, until the deadline."""
 
-        def goes_on(seen: Handshake | Unusable) -> bool:
+        def goes_on(seen: Handshake | InvalidHandshake) -> bool:
             return sent is not Sent.NOTHING and _over(planned, seen, sent) is None
 
         if not self._clock.has_time():
@@ -157,7 +157,7 @@ class Reconcile:
         seen = retry.until(self._clock, lambda: self._sight(planned, sent), goes_on)
         return _over(planned, seen, sent) or _unsettled(planned, sent, *reasons)
 
-    def _sight(self, planned: Plan, sent: Sent) -> Handshake | Unusable:
+    def _sight(self, planned: Plan, sent: Sent) -> Handshake | InvalidHandshake:
         """The handshake as it is now. An organization can refuse every look at it as soon as it is joined."""
         seen = self._looker.sight(planned.handshake.id)
         if isinstance(seen, Handshake) or not isinstance(planned.handshake, Handshake):
@@ -178,7 +178,7 @@ class Sent(Enum):
     ANSWERED = "one has had, or will have: it was answered"
 
 
-def _over(planned: Plan, seen: Handshake | Unusable, sent: Sent) -> Plan | None:
+def _over(planned: Plan, seen: Handshake | InvalidHandshake, sent: Sent) -> Plan | None:
     """What a handshake that is over means for a plan to act on it; None if it is not over."""
     state = seen.state if isinstance(seen, Handshake) else None
     if state is None or state.pending:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handshake_acceptor.handshake import Handshake, Reason, Unusable
-from handshake_acceptor.policy import Decision
-from handshake_acceptor.policy_documents import Mode
-from handshake_acceptor.policy_store import Snapshot
+from handshake_acceptor.policy.decide import Decision
+from handshake_acceptor.policy.documents import Mode
+from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_acceptor.trigger import Trigger
+from handshake_core.handshake import Handshake, InvalidHandshake, Reason
 
 
 class Outcome(StrEnum):
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 class Record:
     """One decision and what became of it. Nothing in it is an e-mail address, a name or a note."""
 
-    handshake: Handshake | Unusable
+    handshake: Handshake | InvalidHandshake
     decision: Decision
     outcome: Outcome
     reasons: tuple[Reason, ...]
@@ -77,4 +77,4 @@ class Report:
     records: tuple[Record, ...]
     failures: tuple[str, ...]
     listed: int
-    snapshot: Snapshot
+    snapshot: PolicySnapshot

@@ -8,11 +8,11 @@ from datetime import datetime
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from handshake_acceptor.handshake import Handshake
 from handshake_acceptor.metric import Metric
-from handshake_acceptor.policy import DecisionKind, InvalidPolicy
+from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
+from handshake_core.handshake import Handshake
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,

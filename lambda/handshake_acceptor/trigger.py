@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from handshake_acceptor.handshake import HANDSHAKE_ID, timestamp
+from handshake_core.handshake import HANDSHAKE_ID, timestamp
 
 YOUNG = timedelta(minutes=3)
 """A handshake that a younger hint names may not have reached our list yet; an older hint's is not coming."""
@@ -36,6 +36,17 @@ class Trigger:
     sent_at: datetime | None
     """None where the event does not say, or not so that it can be read: such a hint is old."""
 
+    @staticmethod
+    def from_event(event: object) -> Trigger:
+        """Reads an event of any shape. Never raises."""
+        if event == {}:
+            return Trigger(TriggerKind.MANUAL, "", None)
+        source, time = _at(event, ("source",)), _at(event, ("time",))
+        kind = _KINDS.get(source, TriggerKind.UNKNOWN) if isinstance(source, str) else TriggerKind.UNKNOWN
+        found = (_at(event, path) for path in _ID_PATHS)
+        ids = (value for value in found if isinstance(value, str) and HANDSHAKE_ID.fullmatch(value))
+        return Trigger(kind, next(ids, ""), timestamp(time) if isinstance(time, str) else None)
+
     def is_young(self, now: datetime) -> bool:
         """Whether the hint is 0 to 3 minutes old. One from the future is not."""
         return self.sent_at is not None and timedelta(0) <= now - self.sent_at <= YOUNG
@@ -55,17 +66,6 @@ _ID_PATHS = (
     ("detail", "handshake_id"),
     ("detail", "responseElements", "handshake", "id"),
 )
-
-
-def parse(event: object) -> Trigger:
-    """Reads an event of any shape. Never raises."""
-    if event == {}:
-        return Trigger(TriggerKind.MANUAL, "", None)
-    source, time = _at(event, ("source",)), _at(event, ("time",))
-    kind = _KINDS.get(source, TriggerKind.UNKNOWN) if isinstance(source, str) else TriggerKind.UNKNOWN
-    found = (_at(event, path) for path in _ID_PATHS)
-    ids = (value for value in found if isinstance(value, str) and HANDSHAKE_ID.fullmatch(value))
-    return Trigger(kind, next(ids, ""), timestamp(time) if isinstance(time, str) else None)
 
 
 def _at(event: object, path: tuple[str, ...]) -> Any:

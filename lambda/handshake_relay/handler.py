@@ -9,10 +9,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handshake_acceptor import retry
-from handshake_relay.buses import Buses, Outcome, Sent
-from handshake_relay.call import parse
+from handshake_core import retry
+from handshake_relay.event import parse
 from handshake_relay.metric import Metric
+from handshake_relay.publisher import Buses, Outcome, Sent
 from handshake_relay.relay import relay
 
 _CONFIG = retry.client_config("handshake-relay")

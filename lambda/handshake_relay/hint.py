@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from handshake_acceptor.handshake import ACCOUNT_ID, HANDSHAKE_ID
+from handshake_core.handshake import ACCOUNT_ID, HANDSHAKE_ID
 
 SOURCE = "handshake-acceptor.relay"
 """Not `aws.organizations`: PutEvents refuses a source that begins with `aws.`."""

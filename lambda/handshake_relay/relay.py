@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
-from handshake_acceptor.retry import READ_FAILURES, Clock, error_code
-from handshake_relay.buses import Buses, Outcome, Sent
-from handshake_relay.call import Call
+from handshake_core.retry import READ_FAILURES, Clock, error_code
+from handshake_relay.event import Call
 from handshake_relay.hint import Hint
-from handshake_relay.organization import Client, asked_members
+from handshake_relay.members import Client, asked_members
+from handshake_relay.publisher import Buses, Outcome, Sent
 
 
 @dataclass(frozen=True, slots=True)

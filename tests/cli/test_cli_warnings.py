@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cli import warnings
 from cli.settings import Ceiling, Origin
-from handshake_acceptor.handshake import Account, Action, Handshake, Role, State
-from handshake_acceptor.policy import DecisionKind, Policy, decide
-from handshake_acceptor.policy_documents import Document, load
+from handshake_acceptor.policy.decide import DecisionKind, Policy, decide
+from handshake_acceptor.policy.documents import Document, load
+from handshake_core.handshake import Account, Action, Handshake, Role, State
 from tests.unit.world import allow, deny, document
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -23,15 +23,15 @@ import botocore.session
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.parsers import create_parser
 
-from handshake_acceptor import look
-from handshake_acceptor import trigger as triggers
-from handshake_acceptor.errors import classify
-from handshake_acceptor.look import Looker
+from handshake_acceptor import state
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Record, Report
-from handshake_acceptor.retry import CALL_FAILURES, Clock
+from handshake_acceptor.state import StateReader
+from handshake_acceptor.trigger import Trigger
+from handshake_core.errors import classify
+from handshake_core.retry import CALL_FAILURES, Clock
 from local.handshake_service import ServiceError
 from local.handshake_shapes import shown
 from local.handshake_values import Organization
@@ -154,7 +154,7 @@ class FaultWorld(World):
         self.step = 0
         self.frames: list[Frame] = []
         self.total_calls = 0
-        self.left_before: tuple[Organization | None, datetime] = None, START - look.FRESH * 2
+        self.left_before: tuple[Organization | None, datetime] = None, START - state.FRESH * 2
         """Where the account was when it was last moved by others, and when that was."""
 
     # What a run is
@@ -171,8 +171,8 @@ class FaultWorld(World):
         )
         organizations = Organizations(Client(self._perform), clock)
         store = PolicyStore(Client(self._perform), clock, PREFIX)
-        looker = Looker(organizations, store, self.reader, clock, MEMBER, "aws")
-        trigger = triggers.parse({"source": "aws.scheduler"} if event is None else event)
+        looker = StateReader(organizations, store, self.reader, clock, MEMBER, "aws")
+        trigger = Trigger.from_event({"source": "aws.scheduler"} if event is None else event)
         try:
             report = Reconcile(organizations, looker, clock, self._judge_record).run(trigger)
         finally:
@@ -348,7 +348,7 @@ class FaultWorld(World):
         if self.parameters.values.get(f"{PREFIX}mode") != "enforce":
             raise Wrong(f"{operation} while the brake is on")
         was_in, moved_at = self.left_before
-        if verdict != wanted and self.now - moved_at <= look.FRESH:
+        if verdict != wanted and self.now - moved_at <= state.FRESH:
             verdict = self.verdict(handshake_id, was_in)  # as fresh as any look can be
         if verdict != wanted:
             raise Wrong(f"{operation} of a handshake that the policy gives {verdict}")

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from handshake_acceptor import retry
-from handshake_acceptor.look import Looker
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Outcome
-from handshake_acceptor.retry import Clock
+from handshake_acceptor.state import StateReader
+from handshake_core import retry
+from handshake_core.retry import Clock
 from local.handshake_service import Effect, Fault
 from tests.faults import fault_world
 from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
@@ -90,7 +90,7 @@ def test_every_operation_is_met_by_every_fault() -> None:
 @pytest.mark.parametrize(
     ("broken", "name", "value"),
     [
-        (Looker, "is_stale", property(lambda looker: False)),
+        (StateReader, "is_stale", property(lambda looker: False)),
         (Reconcile, "_await", lambda self, planned, *_: planned.ended(Outcome.LEFT_PENDING)),
         (Reconcile, "_refused", lambda self, planned, *_: planned.ended(Outcome.ACCEPTED)),
         (PolicyStore, "_check", lambda self, page: page.setdefault("Parameters", [])),

@@ -22,7 +22,7 @@ from botocore.parsers import ResponseParserError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from handshake_acceptor import retry
+from handshake_core import retry
 from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, Inline, allow, client_error, deny, document
 
 CASES = int(os.environ.get("FUZZ_CASES", "250"))

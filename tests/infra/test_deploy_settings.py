@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
-from handshake_acceptor.handshake import Action
+from handshake_core.handshake import Action
 from infra.settings import MOST_GRANTS, Origin, Settings, WrongSettings, load, parse
 from tests.infra.synthesis import LOCAL, ROOT
 

@@ -11,8 +11,8 @@ import pytest
 from aws_cdk.assertions import Annotations, Match, Template
 from cfnlint.api import ManualArgs, lint
 
-from handshake_acceptor.policy import InvalidPolicy
-from handshake_acceptor.policy_documents import Document, Mode, load, load_mode
+from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
 from infra.acceptor_stack import AcceptorStack
 from infra.partitions import HOME_REGIONS
 from tests.infra.synthesis import LOCAL, Deployed, synthesize, template, warnings

@@ -17,10 +17,11 @@ from typing import Any
 import botocore.session
 import pytest
 
-from handshake_acceptor import organizations, policy_store
-from handshake_acceptor.policy_documents import READY_MADE, schema
-from handshake_acceptor.schema import compile_to_module
-from handshake_relay import buses, organization
+from handshake_acceptor import organizations
+from handshake_acceptor.policy import store
+from handshake_acceptor.policy.documents import READY_MADE, schema
+from handshake_core.json_schema import compile_to_module
+from handshake_relay import members, publisher
 from infra import bytecode, package
 from tests.infra.synthesis import LOCAL, Deployed, synthesize
 
@@ -147,7 +148,7 @@ def test_the_handler_starts_with_nothing_but_the_asset(built: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asset", "modules"),
-    [(package.ACCEPTOR, (organizations, policy_store)), (package.RELAY, (buses, organization))],
+    [(package.ACCEPTOR, (organizations, store)), (package.RELAY, (publisher, members))],
     ids=["acceptor", "relay"],
 )
 def test_the_models_have_the_operations_that_the_function_calls_and_no_other(
@@ -221,7 +222,7 @@ def test_an_operation_that_is_not_there_fails_the_build(tmp_path: Path) -> None:
 
 def test_a_module_that_is_missing_fails_the_build(elsewhere: Path) -> None:
     asset = replace(package.ACCEPTOR, name="missing", sources=("handshake_acceptor/handler.py",))
-    with pytest.raises(package.BuildFailed, match="ImportError: cannot import name 'retry'"):
+    with pytest.raises(package.BuildFailed, match="No module named 'handshake_acceptor.organizations'"):
         package.build(elsewhere, asset)
     assert not (elsewhere / "missing").exists()
 
@@ -284,12 +285,12 @@ def test_the_interpreter_that_is_named_comes_first(tmp_path: Path, monkeypatch: 
 
 
 def test_the_validator_that_is_built_ahead_is_the_schemas(built: Path) -> None:
-    source = (built / "handshake_acceptor" / "policy_validator.py").read_text("utf-8")
+    source = (built / "handshake_acceptor" / "policy" / "policy_validator.py").read_text("utf-8")
     assert source == compile_to_module(schema())
 
 
 def test_the_asset_takes_the_validator_that_was_built_ahead(built: Path) -> None:
-    code = "from handshake_acceptor import policy_documents; print(policy_documents._validator().__module__)"
+    code = "from handshake_acceptor.policy import documents; print(documents._validator().__module__)"
     assert isolated(built, code).strip() == READY_MADE
 
 

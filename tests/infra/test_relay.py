@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handshake_relay.call import Call, parse
+from handshake_relay.event import Call, parse
 from handshake_relay.hint import Hint
 from tests.infra.rules import DEFAULT, recorded, told
 from tests.infra.synthesis import ROOT, Deployed, relay

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.trigger import Trigger, TriggerKind, parse
+from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_relay.hint import from_record
 from tests.infra.rules import CUSTOM, DEFAULT, recorded, told
 from tests.infra.synthesis import Deployed
@@ -115,7 +115,7 @@ def test_the_function_understands_what_it_is_told(
     deployed: Deployed, bus: str, event: dict[str, Any], kind: TriggerKind, handshake_id: str
 ) -> None:
     (input_,) = told(deployed, bus, event)
-    trigger = parse(input_)
+    trigger = Trigger.from_event(input_)
     assert isinstance(trigger, Trigger)
     assert (trigger.kind, trigger.handshake_id) == (kind, handshake_id)
     assert trigger.sent_at is not None
@@ -130,7 +130,7 @@ def test_the_sweep_says_that_it_is_one_and_when(deployed: Deployed) -> None:
     }
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     input_ = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-20T22:05:00Z")
-    assert parse(json.loads(input_)).kind is TriggerKind.SWEEP
+    assert Trigger.from_event(json.loads(input_)).kind is TriggerKind.SWEEP
 
 
 def test_every_input_transformer_quotes_nothing(deployed: Deployed) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from moto.events.models import EventPattern
 
-from handshake_acceptor import trigger as triggers
 from handshake_acceptor.metric import NAMESPACE
 from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.trigger import Trigger
 from infra.names import NAME
 from local.metrics import Datum, evaluate, read
 from tests.infra.synthesis import Deployed
@@ -94,7 +94,7 @@ class Watched:
 
     def _run(self) -> bool:
         """Whether it failed."""
-        began, trigger, out = self.world.now, triggers.parse(EVENT), StringIO()
+        began, trigger, out = self.world.now, Trigger.from_event(EVENT), StringIO()
         with redirect_stdout(out):
             report = self.world.run(EVENT)
             for record in report.records:

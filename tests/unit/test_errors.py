@@ -6,26 +6,26 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from handshake_acceptor.errors import _ADVICE_BY_REASON, _LATER_REASONS, Answer, classify
+from handshake_core.errors import _ADVICE_BY_REASON, _LATER_REASONS, Remedy, classify
 from tests.unit.world import client_error
 
 MODEL = botocore.session.get_session().get_service_model("organizations")
 
 # What every modelled error of the operations used means, spelled out once more: a new one fails the test.
 EXPECTED = {
-    "TooManyRequestsException": Answer.RETRY_NOW,
-    "ConcurrentModificationException": Answer.RETRY_NOW,
-    "ServiceException": Answer.RETRY_NOW,
-    "HandshakeAlreadyInStateException": Answer.LOOK,
-    "InvalidHandshakeTransitionException": Answer.LOOK,
-    "HandshakeNotFoundException": Answer.LOOK,
-    "AccessDeniedException": Answer.NEEDS_HUMAN,
-    "AccessDeniedForDependencyException": Answer.NEEDS_HUMAN,
-    "AWSOrganizationsNotInUseException": Answer.NEEDS_HUMAN,
-    "ConstraintViolationException": Answer.NEEDS_HUMAN,
-    "HandshakeConstraintViolationException": Answer.NEEDS_HUMAN,
-    "InvalidInputException": Answer.NEEDS_HUMAN,
-    "MasterCannotLeaveOrganizationException": Answer.NEEDS_HUMAN,
+    "TooManyRequestsException": Remedy.RETRY_NOW,
+    "ConcurrentModificationException": Remedy.RETRY_NOW,
+    "ServiceException": Remedy.RETRY_NOW,
+    "HandshakeAlreadyInStateException": Remedy.LOOK,
+    "InvalidHandshakeTransitionException": Remedy.LOOK,
+    "HandshakeNotFoundException": Remedy.LOOK,
+    "AccessDeniedException": Remedy.NEEDS_HUMAN,
+    "AccessDeniedForDependencyException": Remedy.NEEDS_HUMAN,
+    "AWSOrganizationsNotInUseException": Remedy.NEEDS_HUMAN,
+    "ConstraintViolationException": Remedy.NEEDS_HUMAN,
+    "HandshakeConstraintViolationException": Remedy.NEEDS_HUMAN,
+    "InvalidInputException": Remedy.NEEDS_HUMAN,
+    "MasterCannotLeaveOrganizationException": Remedy.NEEDS_HUMAN,
 }
 LATER = {
     "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED",
@@ -47,14 +47,14 @@ OPERATIONS = (
 def test_every_modelled_error_has_a_known_meaning() -> None:
     modelled = {shape.name for name in OPERATIONS for shape in MODEL.operation_model(name).error_shapes}
     assert modelled == set(EXPECTED)
-    assert {code: classify(client_error(code)).answer for code in modelled} == EXPECTED
+    assert {code: classify(client_error(code)).remedy for code in modelled} == EXPECTED
 
 
 @pytest.mark.parametrize("code", ["HandshakeConstraintViolationException", "ConstraintViolationException"])
 def test_every_modelled_constraint_has_advice_or_is_retried_later(code: str) -> None:
     for reason in MODEL.shape_for(f"{code}Reason").enum:
         failure = classify(client_error(code, reason=reason))
-        assert failure.answer is (Answer.RETRY_LATER if reason in LATER else Answer.NEEDS_HUMAN)
+        assert failure.remedy is (Remedy.RETRY_LATER if reason in LATER else Remedy.NEEDS_HUMAN)
         assert "does not know" not in failure.advice, reason
 
 
@@ -85,7 +85,7 @@ def test_a_refusal_before_any_effect_is_not_ambiguous(code: str) -> None:
 )
 def test_what_may_come_after_the_effect_is_ambiguous(error: Exception) -> None:
     failure = classify(error)
-    assert failure.answer is Answer.RETRY_NOW
+    assert failure.remedy is Remedy.RETRY_NOW
     assert failure.ambiguous
 
 
@@ -99,12 +99,12 @@ def test_every_connection_error_of_botocore_is_retried() -> None:
     assert len(connection_errors) > 5
     for kind in connection_errors:
         failure = classify(kind(endpoint_url="x", error="x", proxy_url="x", request=None, last_fault="x"))
-        assert failure.answer is Answer.RETRY_NOW, kind
+        assert failure.remedy is Remedy.RETRY_NOW, kind
 
 
 def test_an_unknown_error_needs_a_human() -> None:
-    assert classify(client_error("NewException")).answer is Answer.NEEDS_HUMAN
-    assert classify(botocore.exceptions.NoCredentialsError()).answer is Answer.NEEDS_HUMAN
+    assert classify(client_error("NewException")).remedy is Remedy.NEEDS_HUMAN
+    assert classify(botocore.exceptions.NoCredentialsError()).remedy is Remedy.NEEDS_HUMAN
 
 
 def test_a_service_control_policy_is_told_apart_from_the_ceiling() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.handshake import MAY_ACCEPT, Account, Action, Handshake, Reason, Role, Unusable, parse
-from handshake_acceptor.policy import Decision, DecisionKind, InvalidPolicy, Policy, PolicyError, decide
-from handshake_acceptor.policy_documents import Document, load, version
+from handshake_acceptor.policy.decide import Decision, DecisionKind, InvalidPolicy, Policy, PolicyError, decide
+from handshake_acceptor.policy.documents import Document, load, version
+from handshake_core.handshake import MAY_ACCEPT, Account, Action, Handshake, InvalidHandshake, Reason, Role
 from tests.unit.bad_documents import document
 from tests.unit.test_policy_handshake import MANAGEMENT, ORGANIZATION, OWN, raw_handshake, sample
 
@@ -49,7 +49,7 @@ def policy(*statements: dict[str, Any]) -> Policy:
 
 
 def handshake(*, listed: bool = True, **changes: Any) -> Handshake:
-    parsed = parse(raw_handshake(**changes), listed=listed)
+    parsed = Handshake.from_api(raw_handshake(**changes), listed=listed)
     assert isinstance(parsed, Handshake), parsed
     return parsed
 
@@ -156,16 +156,16 @@ def test_every_statement_that_decides_is_named_by_sid() -> None:
 # -- what comes first
 
 
-def unusable() -> Unusable:
-    parsed = parse({}, listed=True)
-    assert isinstance(parsed, Unusable)
+def invalid_handshake() -> InvalidHandshake:
+    parsed = Handshake.from_api({}, listed=True)
+    assert isinstance(parsed, InvalidHandshake)
     return parsed
 
 
 def test_an_unusable_handshake_is_ineligible_with_its_own_reasons() -> None:
-    result = decide(unusable(), policy(allow()), STANDALONE, NOW)
-    assert result == Decision(DecisionKind.INELIGIBLE, unusable().reasons, version([document(allow())]))
-    assert decide(unusable(), InvalidPolicy(()), STANDALONE, NOW).kind is DecisionKind.INELIGIBLE
+    result = decide(invalid_handshake(), policy(allow()), STANDALONE, NOW)
+    assert result == Decision(DecisionKind.INELIGIBLE, invalid_handshake().reasons, version([document(allow())]))
+    assert decide(invalid_handshake(), InvalidPolicy(()), STANDALONE, NOW).kind is DecisionKind.INELIGIBLE
 
 
 def test_what_nobody_can_answer_is_ineligible_whatever_the_policy() -> None:
@@ -726,7 +726,7 @@ def test_statements_are_kept_by_sid() -> None:
 )
 def test_recorded_handshakes(name: str, account: Account, listed: bool, expected: str) -> None:
     statement = allow(Action=["INVITE", "ENABLE_ALL_FEATURES"])
-    result = decide(parse(sample(name), listed=listed), policy(statement), account, NOW)
+    result = decide(Handshake.from_api(sample(name), listed=listed), policy(statement), account, NOW)
     assert result.kind.value == expected
 
 

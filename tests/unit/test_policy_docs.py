@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from handshake_acceptor.handshake import Action
-from handshake_acceptor.policy import DecisionKind, InvalidPolicy
-from handshake_acceptor.policy_documents import Document, load, schema
-from handshake_acceptor.policy_store import snapshot
+from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
+from handshake_acceptor.policy.documents import Document, load, schema
+from handshake_acceptor.policy.store import snapshot
+from handshake_core.handshake import Action
 from tests.unit.bad_documents import BAD
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +110,6 @@ def test_every_error_in_the_page_is_one_that_is_given() -> None:
 
 
 def test_the_editor_is_given_the_schema_that_is_used() -> None:
-    path = "lambda/handshake_acceptor/policy.schema.json"
+    path = "lambda/handshake_acceptor/policy/policy.schema.json"
     assert path in PAGE
     assert json.loads((ROOT / path).read_text("utf-8")) == schema()

@@ -1,4 +1,4 @@
-"""From texts to a policy or to every mistake in them: `policy_documents` and `policy_store.snapshot`."""
+"""From texts to a policy or to every mistake in them: `policy.documents` and `policy.store.snapshot`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import fastjsonschema
 import jsonschema
 import pytest
 
-from handshake_acceptor import policy_documents
-from handshake_acceptor.handshake import Action
-from handshake_acceptor.policy import Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
-from handshake_acceptor.policy_documents import READY_MADE, Document, Mode, load, load_mode, schema, version
-from handshake_acceptor.policy_store import Snapshot, snapshot
-from handshake_acceptor.schema import compile_schema, compile_to_module, shown, violations
+from handshake_acceptor.policy import documents
+from handshake_acceptor.policy.decide import Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
+from handshake_acceptor.policy.documents import READY_MADE, Document, Mode, load, load_mode, schema, version
+from handshake_acceptor.policy.store import PolicySnapshot, snapshot
+from handshake_core.handshake import Action
+from handshake_core.json_schema import compile_schema, compile_to_module, shown, violations
 from tests.unit.bad_documents import (
     AT_SIGN,
     BAD,
@@ -151,7 +151,7 @@ def test_the_validator_as_a_module_finds_what_the_schemas_own_finds() -> None:
 
 
 def test_a_validator_that_was_built_ahead_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    make = policy_documents._validator.__wrapped__
+    make = documents._validator.__wrapped__
     assert list(violations(make(), 5)) == [("", "must be an object, is a number")]
     module = ModuleType(READY_MADE)
     module.__spec__, module.validate = ModuleSpec(READY_MADE, None), print  # type: ignore[attr-defined]
@@ -585,7 +585,7 @@ def parameters(**values: str) -> dict[str, dict[str, Any]]:
     return {names[name]: {"Name": names[name], "Type": "String", "Value": value} for name, value in values.items()}
 
 
-def errors_of(found: Snapshot) -> list[tuple[str, str, str]]:
+def errors_of(found: PolicySnapshot) -> list[tuple[str, str, str]]:
     assert found.mode is Mode.OBSERVE
     assert isinstance(found.policy, InvalidPolicy)
     assert found.policy.unreadable is False

@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.handshake import (
+from handshake_core.handshake import (
     MAY_ACCEPT,
     Action,
     Handshake,
+    InvalidHandshake,
     Reason,
     Role,
     State,
-    Unusable,
+    invalid_handshake,
     is_over,
-    parse,
     showable,
     timestamp,
-    unusable,
 )
 
 SAMPLES = Path(__file__).parent.parent / "handshakes"
@@ -80,7 +79,7 @@ def contradiction(part: str, stated: str, seen: str) -> Reason:
 def test_a_recorded_handshake_is_read_whole(
     name: str, action: Action, state: State, addressees: set[str], listed: bool
 ) -> None:
-    assert parse(sample(name), listed=listed) == Handshake(
+    assert Handshake.from_api(sample(name), listed=listed) == Handshake(
         id=ID,
         arn=f"arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/{action.lower()}/{ID}",
         action=action,
@@ -97,23 +96,23 @@ def test_a_recorded_handshake_is_read_whole(
 
 @pytest.mark.parametrize("action", list(Action))
 def test_every_action_is_known_in_the_arn_too(action: Action) -> None:
-    assert parse(raw_handshake(Action=action.value), listed=False).action is action
+    assert Handshake.from_api(raw_handshake(Action=action.value), listed=False).action is action
 
 
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_is_known(state: State) -> None:
-    assert parse(raw_handshake(State=state.value), listed=False).state is state
+    assert Handshake.from_api(raw_handshake(State=state.value), listed=False).state is state
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"])
 def test_other_partitions_are_read(partition: str) -> None:
-    assert parse(raw_handshake(partition=partition), listed=False).partition == partition
+    assert Handshake.from_api(raw_handshake(partition=partition), listed=False).partition == partition
 
 
 @pytest.mark.parametrize("identifier", ["h-" + "a" * 8, "h-" + "9z" * 16])
 @pytest.mark.parametrize("organization", ["o-" + "a" * 10, "o-" + "9z" * 16])
 def test_the_shortest_and_the_longest_ids_are_read(identifier: str, organization: str) -> None:
-    handshake = parse(raw_handshake(Id=identifier, organization=organization), listed=False)
+    handshake = Handshake.from_api(raw_handshake(Id=identifier, organization=organization), listed=False)
     assert (handshake.id, handshake.organization_id) == (identifier, organization)
 
 
@@ -130,7 +129,7 @@ def test_the_shortest_and_the_longest_ids_are_read(identifier: str, organization
     ],
 )
 def test_parts_that_are_absent_or_agree_are_no_fault(parts: dict[str, Any]) -> None:
-    assert isinstance(parse(raw_handshake(**parts), listed=False), Handshake)
+    assert isinstance(Handshake.from_api(raw_handshake(**parts), listed=False), Handshake)
 
 
 @pytest.mark.parametrize(
@@ -151,21 +150,26 @@ def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(
     parties: list[Any], resources: list[Any], addressees: set[str]
 ) -> None:
     raw = raw_handshake(Parties=parties, Resources=resources, Action="TRANSFER_RESPONSIBILITY")
-    assert parse(raw, listed=False).addressees == addressees
+    assert Handshake.from_api(raw, listed=False).addressees == addressees
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.TRANSFER_RESPONSIBILITY])
 def test_only_a_transfer_may_name_the_origins_account_without_being_addressed_to_it(action: Action) -> None:
     accounts = [{"Type": "ACCOUNT", "Id": account} for account in (MANAGEMENT, OWN)]
-    assert parse(raw_handshake(Action=action.value, Parties=accounts), listed=True).addressees == {MANAGEMENT, OWN}
-    assert parse(raw_handshake(Action=action.value, Parties=accounts[:1]), listed=True).addressees == {MANAGEMENT}
+    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts), listed=True).addressees == {
+        MANAGEMENT,
+        OWN,
+    }
+    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts[:1]), listed=True).addressees == {
+        MANAGEMENT
+    }
 
 
 def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
     nest = {"Type": "ORGANIZATION", "Value": "o-sandbox0001"}
     for _ in range(5_000):
         nest = {"Type": "PARENT_HANDSHAKE", "Value": ID, "Resources": [nest]}
-    assert isinstance(parse(raw_handshake(Resources=[nest]), listed=True), Unusable)
+    assert isinstance(Handshake.from_api(raw_handshake(Resources=[nest]), listed=True), InvalidHandshake)
 
 
 # -- what is refused
@@ -176,8 +180,8 @@ def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
     [(None, "(NoneType)"), ([], "(list)"), (5, "(int)"), (ID, ID), ("a b", "(text of 3 characters, not shown)")],
 )
 def test_what_is_no_object_is_no_handshake(raw: object, seen: str) -> None:
-    expected = Unusable("", (reason("NOT_A_HANDSHAKE", "this is not a handshake", seen),), finished=False)
-    assert parse(raw, listed=True) == expected
+    expected = InvalidHandshake("", (reason("NOT_A_HANDSHAKE", "this is not a handshake", seen),), finished=False)
+    assert Handshake.from_api(raw, listed=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -217,7 +221,7 @@ def test_a_part_that_cannot_be_read_is_named_with_what_was_seen(
 ) -> None:
     raw = raw_handshake() | changes
     raw = {name: value for name, value in raw.items() if value is not REMOVED}
-    result = parse(raw, listed=True)
+    result = Handshake.from_api(raw, listed=True)
     assert result.reasons == (reason(code, message, seen),)
     assert result.id == ("" if "Id" in changes else ID)
     assert result.finished is False
@@ -284,12 +288,12 @@ def arn(
     ],
 )
 def test_an_arn_is_matched_whole_and_in_ascii(text: str) -> None:
-    result = parse(raw_handshake(Arn=text), listed=True)
+    result = Handshake.from_api(raw_handshake(Arn=text), listed=True)
     assert [found.code for found in result.reasons] == ["MALFORMED_ARN"]
 
 
 def test_an_action_of_64_letters_in_the_arn_is_still_an_arn() -> None:
-    result = parse(raw_handshake(Arn=arn(action="i" * 64)), listed=True)
+    result = Handshake.from_api(raw_handshake(Arn=arn(action="i" * 64)), listed=True)
     assert result.reasons == (contradiction("Action", "I" * 64, "INVITE"),)
 
 
@@ -350,17 +354,17 @@ def test_an_action_of_64_letters_in_the_arn_is_still_an_arn() -> None:
         ({"Resources": [{"Resources": 5}]}, reason("MALFORMED", "its Resources are not a list", "(int)")),
     ],
 )
-def test_a_part_that_contradicts_the_arn_makes_the_whole_handshake_unusable(
+def test_a_part_that_contradicts_the_arn_makes_the_whole_handshake_invalid(
     changes: dict[str, Any], expected: Reason
 ) -> None:
-    result = parse(raw_handshake() | changes, listed=True)
+    result = Handshake.from_api(raw_handshake() | changes, listed=True)
     assert result.reasons == (expected,)
     assert result.id == changes.get("Id", ID)
     assert result.finished is False
 
 
 def test_every_fault_is_reported_not_only_the_first() -> None:
-    assert [found.code for found in parse({}, listed=True).reasons] == [
+    assert [found.code for found in Handshake.from_api({}, listed=True).reasons] == [
         "MALFORMED_ID",
         "MALFORMED_ARN",
         "UNKNOWN_ACTION",
@@ -371,7 +375,7 @@ def test_every_fault_is_reported_not_only_the_first() -> None:
         Parties=[None, {"Type": "ORGANIZATION", "Id": "o-sandbox0001"}, {"Type": "ACCOUNT", "Id": "x"}],
         Resources=[5, {"Type": "MANAGEMENT_ACCOUNT", "Value": OWN}, {"Type": "ACCOUNT", "Value": "y"}],
     )
-    assert [found.code for found in parse(raw, listed=True).reasons] == [
+    assert [found.code for found in Handshake.from_api(raw, listed=True).reasons] == [
         "MALFORMED",
         "CONTRADICTION",
         "MALFORMED_ACCOUNT",
@@ -384,7 +388,7 @@ def test_every_fault_is_reported_not_only_the_first() -> None:
 @pytest.mark.parametrize("fault", [{"State": "x"}, {"ExpirationTimestamp": "x"}, {"Id": ""}, {"Action": "x"}])
 def test_an_unreadable_part_does_not_hide_a_contradiction(fault: dict[str, Any]) -> None:
     raw = raw_handshake(Parties=[{"Type": "ORGANIZATION", "Id": "o-sandbox0001"}]) | fault
-    reasons = parse(raw, listed=True).reasons
+    reasons = Handshake.from_api(raw, listed=True).reasons
     assert len(reasons) == 2
     assert reasons[1] == contradiction("ORGANIZATION party", ORGANIZATION, "o-sandbox0001")
 
@@ -393,8 +397,8 @@ def test_an_unreadable_part_does_not_hide_a_contradiction(fault: dict[str, Any])
 def test_each_of_the_five_parts_is_needed(missing: str) -> None:
     raw = raw_handshake()
     del raw[missing]
-    result = parse(raw, listed=True)
-    assert isinstance(result, Unusable)
+    result = Handshake.from_api(raw, listed=True)
+    assert isinstance(result, InvalidHandshake)
     assert len(result.reasons) == 1
 
 
@@ -415,21 +419,21 @@ def test_each_of_the_five_parts_is_needed(missing: str) -> None:
 def test_an_unusable_handshake_says_whether_it_is_over(
     state: str | None, finished: bool, fault: dict[str, Any]
 ) -> None:
-    assert parse(raw_handshake(State=state, **fault), listed=True).finished is finished
+    assert Handshake.from_api(raw_handshake(State=state, **fault), listed=True).finished is finished
 
 
 def test_nothing_is_changed_in_what_is_read() -> None:
     raw = raw_handshake()
     before = copy.deepcopy(raw)
-    parse(raw, listed=True)
+    Handshake.from_api(raw, listed=True)
     assert raw == before
 
 
 def test_one_reason_can_be_given_from_outside() -> None:
-    assert unusable(ID, "NOT_FOUND", "it is not there", "a@b", finished=True) == Unusable(
+    assert invalid_handshake(ID, "NOT_FOUND", "it is not there", "a@b", finished=True) == InvalidHandshake(
         ID, (reason("NOT_FOUND", "it is not there", "(text of 3 characters, not shown)"),), finished=True
     )
-    assert unusable(ID, "NOT_FOUND", "it is not there", ID).finished is False
+    assert invalid_handshake(ID, "NOT_FOUND", "it is not there", ID).finished is False
 
 
 # -- the small parts
@@ -536,9 +540,9 @@ OVER = [State.CANCELED, State.ACCEPTED, State.DECLINED, State.EXPIRED]
 def test_one_that_is_over_is_over_whatever_else_it_says(state: State, changes: dict[str, Any]) -> None:
     raw = raw_handshake(State=state.value) | changes
     assert is_over(raw)
-    parsed = parse(raw, listed=True)
+    parsed = Handshake.from_api(raw, listed=True)
     assert parsed.id == ID
-    assert parsed.finished if isinstance(parsed, Unusable) else not parsed.state.pending
+    assert parsed.finished if isinstance(parsed, InvalidHandshake) else not parsed.state.pending
 
 
 @pytest.mark.parametrize("state", ["REQUESTED", "OPEN", "open", "accepted", "SUSPENDED", None, ["ACCEPTED"], {}])

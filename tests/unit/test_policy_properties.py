@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from handshake_acceptor.handshake import Account, Action, Handshake, Role, State, Unusable, parse
-from handshake_acceptor.policy import Decision, DecisionKind, InvalidPolicy, Policy, PolicyError, decide
-from handshake_acceptor.policy_documents import Document, load
+from handshake_acceptor.policy.decide import Decision, DecisionKind, InvalidPolicy, Policy, PolicyError, decide
+from handshake_acceptor.policy.documents import Document, load
+from handshake_core.handshake import Account, Action, Handshake, InvalidHandshake, Role, State
 from tests.unit import naive_policy
 
 tried = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -194,7 +194,7 @@ situations: st.SearchStrategy[Situation] = handshakes.flatmap(
 
 def decided(raw_policy: list[Json], situation: Situation) -> Decision:
     raw, account, listed, now = situation
-    return decide(parse(raw, listed=listed), loaded(raw_policy), account, now)
+    return decide(Handshake.from_api(raw, listed=listed), loaded(raw_policy), account, now)
 
 
 def as_raw(account: Account) -> dict[str, str]:
@@ -281,7 +281,7 @@ def test_an_unknown_current_organization_never_accepts_or_declines(
 def test_an_invalid_policy_never_accepts_or_declines(situation: Situation) -> None:
     raw, account, listed, now = situation
     invalid = InvalidPolicy((PolicyError("policy/a", "", "is wrong"),))
-    result = decide(parse(raw, listed=listed), invalid, account, now)
+    result = decide(Handshake.from_api(raw, listed=listed), invalid, account, now)
     assert result.kind in (DecisionKind.POLICY_INVALID, DecisionKind.INELIGIBLE)
 
 
@@ -357,7 +357,7 @@ VALID = handshake("INVITE", ORGANIZATIONS[0], MANAGEMENTS[0])
 
 
 def answer(raw: Any, *, listed: bool = True) -> DecisionKind:
-    return decide(parse(raw, listed=listed), TRUSTED, ACCOUNTS[0], NOW).kind
+    return decide(Handshake.from_api(raw, listed=listed), TRUSTED, ACCOUNTS[0], NOW).kind
 
 
 def test_the_handshake_that_is_mutated_is_accepted_itself() -> None:
@@ -460,8 +460,8 @@ def hostile(draw: st.DrawFn) -> Any:
 def test_nothing_raises_whatever_the_handshake_looks_like(
     raw: Any, listed: bool, raw_policy: list[Json], account: Account, invalid: bool
 ) -> None:
-    parsed = parse(raw, listed=listed)
-    assert isinstance(parsed, Handshake | Unusable)
+    parsed = Handshake.from_api(raw, listed=listed)
+    assert isinstance(parsed, Handshake | InvalidHandshake)
     assert isinstance(parsed, Handshake) or parsed.reasons
     policy = InvalidPolicy((PolicyError("policy/a", "", "is wrong"),)) if invalid else loaded(raw_policy)
     result = decide(parsed, policy, account, NOW)
@@ -486,7 +486,7 @@ PERSONAL = ["MASTER_EMAIL", "MASTER_NAME", "NOTES", "EMAIL", "MANAGEMENT_EMAIL",
 REVEALING = ["zqxj@example.com", "Zqxj Zqxjsson", "zqxj\nzqxj", "\u017bqxj zqxj", "please accept, zqxj!", "zqxj@"]
 
 
-def everything_said(parsed: Handshake | Unusable, result: Decision) -> str:
+def everything_said(parsed: Handshake | InvalidHandshake, result: Decision) -> str:
     return (repr(parsed) + repr(result) + str([reason.as_dict() for reason in result.reasons])).lower()
 
 
@@ -507,7 +507,7 @@ def test_no_name_address_or_note_is_ever_kept_or_shown(
     raw["Resources"][0]["Resources"] += [{"Type": kind, "Value": value} for kind, value in personal]
     if broken:
         raw[broken] = "broken"
-    parsed = parse(raw, listed=listed)
+    parsed = Handshake.from_api(raw, listed=listed)
     result = decide(parsed, loaded(raw_policy), ACCOUNTS[0], NOW)
     assert "zqxj" not in everything_said(parsed, result)
 
@@ -529,11 +529,11 @@ def test_no_address_or_note_is_shown_even_where_it_does_not_belong(place: str, v
     else:
         raw["Parties"].append({"Type": place, "Id": value})
         raw["Resources"].append({"Type": place, "Value": value})
-    parsed = parse(raw, listed=listed)
+    parsed = Handshake.from_api(raw, listed=listed)
     result = decide(parsed, TRUSTED, ACCOUNTS[0], NOW)
     assert "zqxj" not in everything_said(parsed, result)
     if place not in ("RequestedTimestamp",):
-        assert isinstance(parsed, Unusable)
+        assert isinstance(parsed, InvalidHandshake)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

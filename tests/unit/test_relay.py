@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from handshake_acceptor import trigger
-from handshake_acceptor.retry import Clock
-from handshake_relay.buses import Buses, Outcome, Sent
-from handshake_relay.call import parse
+from handshake_acceptor.trigger import Trigger, TriggerKind
+from handshake_core.retry import Clock
+from handshake_relay.event import parse
 from handshake_relay.hint import ENABLE_ALL_FEATURES
+from handshake_relay.publisher import Buses, Outcome, Sent
 from handshake_relay.relay import Report, relay
 from local.handshake_service import Fault, HandshakeService
 from local.moto_adapter import handshakes_in_moto
@@ -109,7 +109,7 @@ def test_an_invited_account_is_sent_one_hint_on_its_own_bus() -> None:
     [entry] = world.bus.taken
     assert entry["EventBusName"] == f"arn:aws:events:us-east-1:{MEMBER}:event-bus/handshake-acceptor"
     event = {"source": entry["Source"], "detail": json.loads(entry["Detail"])}
-    assert trigger.parse(event) == trigger.Trigger(trigger.TriggerKind.HINT, INVITED["handshake_id"], None)
+    assert Trigger.from_event(event) == Trigger(TriggerKind.HINT, INVITED["handshake_id"], None)
     assert event["detail"] == {
         "handshake_id": INVITED["handshake_id"],
         "action": "INVITE",

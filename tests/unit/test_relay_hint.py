@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor import trigger
+from handshake_acceptor.trigger import Trigger
 from handshake_relay.hint import Hint, from_record
 
 EVENTS = Path(__file__).parent.parent / "events"
@@ -43,4 +43,4 @@ def test_an_entry_carries_no_personal_data_and_the_acceptor_understands_it() -> 
     entry = hint.entry("handshake-acceptor")
     assert not any(word in json.dumps(entry) for word in ("@", "diego", "Mary", "request for"))
     event = {"source": entry["Source"], "detail": json.loads(entry["Detail"])}
-    assert trigger.parse(event).handshake_id == "h-examplehandshakeid111"
+    assert Trigger.from_event(event).handshake_id == "h-examplehandshakeid111"

@@ -9,9 +9,9 @@ from io import StringIO
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor import trigger as triggers
 from handshake_acceptor.metric import NAMESPACE, Metric
 from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.trigger import Trigger
 from local.handshake_service import Fault
 from local.metrics import read
 from tests.unit.world import MEMBER, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, World, allow, deny
@@ -33,7 +33,7 @@ def sent(world: World, event: object = None) -> dict[str, list[tuple[float, str]
         report = world.run(event)
         for record in report.records:
             telemetry.decision(record)
-        telemetry.run(report, triggers.parse(event))
+        telemetry.run(report, Trigger.from_event(event))
     found: dict[str, list[tuple[float, str]]] = {}
     for line in out.getvalue().splitlines():
         for datum in read(line):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake_acceptor.trigger import Trigger, TriggerKind, parse
+from handshake_acceptor.trigger import Trigger, TriggerKind
 
 EVENTS = Path(__file__).parent.parent / "events"
 ID = "h-examplehandshakeid111"
@@ -27,18 +27,18 @@ SENT = datetime(2026, 11, 20, 21, 41, 17, tzinfo=UTC)
     ],
 )
 def test_recorded_events_are_understood_as_they_come(name: str, expected: Trigger) -> None:
-    assert parse(json.loads((EVENTS / name).read_text())) == expected
+    assert Trigger.from_event(json.loads((EVENTS / name).read_text())) == expected
 
 
 def test_what_our_rules_pass_on_is_understood() -> None:
     event = {"source": "aws.organizations", "event_name": "X", "time": "2026-11-20T21:41:17Z", "handshake_id": ID}
-    assert parse(event) == Trigger(TriggerKind.HINT, ID, SENT)
+    assert Trigger.from_event(event) == Trigger(TriggerKind.HINT, ID, SENT)
 
 
 def test_the_relays_hint_is_understood() -> None:
     detail = {"handshake_id": ID, "action": "INVITE", "created_at": "2020-01-01T00:00:00Z"}
     event = {"source": "handshake-acceptor.relay", "time": "2026-11-20T21:41:17Z", "detail": detail}
-    assert parse(event) == Trigger(TriggerKind.HINT, ID, SENT)
+    assert Trigger.from_event(event) == Trigger(TriggerKind.HINT, ID, SENT)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_the_relays_hint_is_understood() -> None:
     ],
 )
 def test_an_event_of_any_other_shape_only_wakes(event: object) -> None:
-    trigger = parse(event)
+    trigger = Trigger.from_event(event)
     assert trigger.handshake_id == ""
     assert trigger.kind is TriggerKind.UNKNOWN
     assert trigger.sent_at is None
 
 
 def test_an_empty_event_is_a_manual_run() -> None:
-    assert parse({}) == Trigger(TriggerKind.MANUAL, "", None)
+    assert Trigger.from_event({}) == Trigger(TriggerKind.MANUAL, "", None)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_hint_is_young_for_three_minutes(age: timedelta, young: bool) -> None:
 
 @pytest.mark.parametrize("time", ["", "2026-11-20T21:41:17", "soon", None, 1763674877])
 def test_a_hint_without_a_readable_time_is_old(time: object) -> None:
-    assert not parse({"handshake_id": ID, "time": time}).is_young(SENT)
+    assert not Trigger.from_event({"handshake_id": ID, "time": time}).is_young(SENT)
 
 
 def test_a_hint_from_the_future_is_old() -> None:

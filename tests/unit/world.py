@@ -12,13 +12,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from handshake_acceptor import trigger as triggers
-from handshake_acceptor.look import Looker
 from handshake_acceptor.organizations import Organizations
-from handshake_acceptor.policy_store import PolicyStore
+from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Record, Report
-from handshake_acceptor.retry import Clock
+from handshake_acceptor.state import StateReader
+from handshake_acceptor.trigger import Trigger
+from handshake_core.retry import Clock
 from local.handshake_service import HandshakeService, ServiceError
 
 MEMBER = "222222222222"
@@ -164,9 +164,9 @@ class World:
         self.client.calls.clear()
         organizations = Organizations(self.client, clock)
         store = PolicyStore(self.parameters, clock, PREFIX)
-        looker = Looker(organizations, store, self.reader, clock, MEMBER, "aws")
+        looker = StateReader(organizations, store, self.reader, clock, MEMBER, "aws")
         reconcile = Reconcile(organizations, looker, clock, self.emitted.append)
-        return reconcile.run(triggers.parse({"source": "aws.scheduler"} if event is None else event))
+        return reconcile.run(Trigger.from_event({"source": "aws.scheduler"} if event is None else event))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:
         """What a rule passes on."""

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from handshake_acceptor.errors import Answer, classify
+from handshake_core.errors import Remedy, classify
 
 T = TypeVar("T")
 
@@ -167,4 +167,4 @@ def error_code(error: BaseException) -> str:
 
 def is_retry_now(error: BaseException) -> bool:
     """Whether seconds may cure it."""
-    return isinstance(error, CALL_FAILURES) and classify(error).answer is Answer.RETRY_NOW
+    return isinstance(error, CALL_FAILURES) and classify(error).remedy is Remedy.RETRY_NOW

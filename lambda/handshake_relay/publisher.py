@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from handshake_acceptor import retry
-from handshake_acceptor.errors import Answer, classify
-from handshake_acceptor.handshake import showable
+from handshake_core import retry
+from handshake_core.errors import Remedy, classify
+from handshake_core.handshake import showable
 from handshake_relay.hint import Hint
 
 BUS = "handshake-acceptor"
@@ -95,10 +95,10 @@ class Buses:
             return retry.once(lambda: _answers(self._client.put_events(Entries=entries), len(hints)))
         except retry.CALL_FAILURES as error:
             failure = classify(error)
-            if failure.answer is not Answer.RETRY_NOW and len(hints) > 1:
+            if failure.remedy is not Remedy.RETRY_NOW and len(hints) > 1:
                 # One account that refuses must not take its neighbours in the call along.
                 return [answer for hint in hints for answer in self._put([hint])]
-            return [_Answer(failure.code, _message(error), failure.answer is Answer.RETRY_NOW)] * len(hints)
+            return [_Answer(failure.code, _message(error), failure.remedy is Remedy.RETRY_NOW)] * len(hints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.parsers import ResponseParserError
 
-from handshake_acceptor.handshake import showable
+from handshake_core.handshake import showable
 
 
-class Answer(StrEnum):
+class Remedy(StrEnum):
     """What to do about a failure."""
 
     RETRY_NOW = "RETRY_NOW"
@@ -43,7 +43,7 @@ class Answer(StrEnum):
 class Failure:
     """One failed call, understood."""
 
-    answer: Answer
+    remedy: Remedy
     code: str
     """The service's error code, or the name of the connection error."""
     reason: str
@@ -142,10 +142,10 @@ def classify(error: ClientError | BotoCoreError | ResponseParserError) -> Failur
         return _classify_answer(error)
     code = type(error).__name__
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
-        return Failure(Answer.RETRY_NOW, code, "", ambiguous=False, advice="")
+        return Failure(Remedy.RETRY_NOW, code, "", ambiguous=False, advice="")
     if isinstance(error, BotocoreConnectionError | HTTPClientError | IncompleteReadError | ResponseParserError):
-        return Failure(Answer.RETRY_NOW, code, "", ambiguous=True, advice="")
-    return Failure(Answer.NEEDS_HUMAN, code, "", ambiguous=False, advice=_UNKNOWN)
+        return Failure(Remedy.RETRY_NOW, code, "", ambiguous=True, advice="")
+    return Failure(Remedy.NEEDS_HUMAN, code, "", ambiguous=False, advice=_UNKNOWN)
 
 
 def _classify_answer(error: ClientError) -> Failure:
@@ -154,15 +154,15 @@ def _classify_answer(error: ClientError) -> Failure:
     reason = showable(reason) if reason else ""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _NOW:
-        return Failure(Answer.RETRY_NOW, code, reason, _NOW[code], "")
+        return Failure(Remedy.RETRY_NOW, code, reason, _NOW[code], "")
     if code in _LOOK:
-        return Failure(Answer.LOOK, code, reason, ambiguous=False, advice="")
+        return Failure(Remedy.LOOK, code, reason, ambiguous=False, advice="")
     if reason in _LATER_REASONS:
-        return Failure(Answer.RETRY_LATER, code, reason, ambiguous=False, advice="")
+        return Failure(Remedy.RETRY_LATER, code, reason, ambiguous=False, advice="")
     if isinstance(status, int) and status >= 500:
-        return Failure(Answer.RETRY_NOW, code, reason, ambiguous=True, advice="")
+        return Failure(Remedy.RETRY_NOW, code, reason, ambiguous=True, advice="")
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code in ("AccessDeniedException", "AccessDenied") and "service control policy" in message:
-        return Failure(Answer.NEEDS_HUMAN, code, "SERVICE_CONTROL_POLICY", ambiguous=False, advice=_REFUSED_BY_SCP)
+        return Failure(Remedy.NEEDS_HUMAN, code, "SERVICE_CONTROL_POLICY", ambiguous=False, advice=_REFUSED_BY_SCP)
     advice = _ADVICE_BY_REASON.get(reason) or _ADVICE_BY_CODE.get(code) or _UNKNOWN
-    return Failure(Answer.NEEDS_HUMAN, code, reason, ambiguous=False, advice=advice)
+    return Failure(Remedy.NEEDS_HUMAN, code, reason, ambiguous=False, advice=advice)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from handshake_acceptor import retry
-from handshake_acceptor.handshake import Handshake, parse
+from handshake_core import retry
+from handshake_core.handshake import Handshake
 from handshake_relay.hint import Hint
 
 
@@ -27,7 +27,7 @@ def asked_members(client: Client, clock: retry.Clock, parent: Hint) -> Iterator[
     wanted = {"ParentHandshakeId": parent.handshake_id}
     for page in retry.pages(clock, client.list_handshakes_for_organization, Filter=wanted):
         for raw in page.get("Handshakes") or ():
-            handshake = parse(raw, listed=True)
+            handshake = Handshake.from_api(raw, listed=True)
             if isinstance(handshake, Handshake) and handshake.state.pending:
                 for account_id in sorted(handshake.addressees - {handshake.management_account_id}):
                     yield Hint(account_id, handshake.id, handshake.action.value, parent.created_at)

@@ -3,7 +3,7 @@
 Explicit Deny beats Allow; what no statement matches is not allowed; a policy with any mistake in it allows nothing.
 Everything that is not `ACCEPT` or `DECLINE` leaves the handshake as it is.
 
-No AWS library is imported here. How documents become a `Policy` is in `policy_documents`.
+No AWS library is imported here. How documents become a `Policy` is in `documents`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from handshake_acceptor.handshake import MAY_ACCEPT, Account, Action, Handshake, Reason, Role, Unusable
+from handshake_core.handshake import MAY_ACCEPT, Account, Action, Handshake, InvalidHandshake, Reason, Role
 
 NONE = "NONE"
 """`CurrentOrganization` of a standalone account."""
@@ -159,7 +159,7 @@ class Policy:
 
 
 def decide(
-    handshake: Handshake | Unusable, policy: Policy | InvalidPolicy, account: Account, now: datetime
+    handshake: Handshake | InvalidHandshake, policy: Policy | InvalidPolicy, account: Account, now: datetime
 ) -> Decision:
     """Decides one handshake. Pure: the same arguments give the same answer, and nothing is called.
 
@@ -167,7 +167,7 @@ def decide(
     accepted or declined.
     """
     version = policy.version if isinstance(policy, Policy) else ""
-    if isinstance(handshake, Unusable):
+    if isinstance(handshake, InvalidHandshake):
         return Decision(DecisionKind.INELIGIBLE, handshake.reasons, version)
     if reasons := tuple(_ineligible(handshake, account, now)):
         return Decision(DecisionKind.INELIGIBLE, reasons, version)

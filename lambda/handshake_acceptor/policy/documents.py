@@ -21,9 +21,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from handshake_acceptor.handshake import Action, timestamp
-from handshake_acceptor.policy import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
-from handshake_acceptor.schema import Validator, compile_schema, escaped, shown, violations
+from handshake_acceptor.policy.decide import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
+from handshake_core.handshake import Action, timestamp
+from handshake_core.json_schema import Validator, compile_schema, escaped, shown, violations
 
 READY_MADE = f"{__package__}.policy_validator"
 """The module that the asset's build makes of the schema (infra/package.py)."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-from handshake_acceptor import retry
-from handshake_acceptor.policy import InvalidPolicy, Policy, PolicyError
-from handshake_acceptor.policy_documents import Document, Mode, load, load_mode
+from handshake_acceptor.policy.decide import InvalidPolicy, Policy, PolicyError
+from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
+from handshake_core import retry
 
 _load = lru_cache(maxsize=1)(load)
 """The texts are read on every run; what they mean is worked out again only where they differ from the last run's."""
@@ -21,7 +21,7 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class PolicySnapshot:
     """Mode and policy of one reading. The mode of a policy with a mistake is `OBSERVE`."""
 
     mode: Mode
@@ -37,7 +37,7 @@ class PolicyStore:
         self._clock = clock
         self.prefix = prefix
 
-    def read(self) -> Snapshot:
+    def read(self) -> PolicySnapshot:
         """Reads all pages. Raises `retry.READ_FAILURES`; a mistake in the policy is not an exception."""
         return snapshot(self.prefix, self.parameters())
 
@@ -61,7 +61,7 @@ class PolicyStore:
                 raise ValueError("not a parameter below the prefix")
 
 
-def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
+def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> PolicySnapshot:
     """What parameters, by name, as GetParametersByPath gives them, say together. No mode is `OBSERVE`."""
     mode: Mode | InvalidPolicy = Mode.OBSERVE
     documents: list[Document] = []
@@ -83,5 +83,5 @@ def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> Snapshot:
     policy = _load(tuple(documents))
     errors += [error for part in (mode, policy) if isinstance(part, InvalidPolicy) for error in part.errors]
     if errors or isinstance(mode, InvalidPolicy):
-        return Snapshot(Mode.OBSERVE, InvalidPolicy(tuple(errors)))
-    return Snapshot(mode, policy)
+        return PolicySnapshot(Mode.OBSERVE, InvalidPolicy(tuple(errors)))
+    return PolicySnapshot(mode, policy)

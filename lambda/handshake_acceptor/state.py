@@ -7,13 +7,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handshake_acceptor import retry
-from handshake_acceptor.errors import Answer, classify
-from handshake_acceptor.handshake import Account, Action, Handshake, Unusable, unusable
 from handshake_acceptor.organizations import Listing, Organizations, unknown_account
-from handshake_acceptor.policy import InvalidPolicy, PolicyError
-from handshake_acceptor.policy_documents import Mode
-from handshake_acceptor.policy_store import PolicyStore, Snapshot
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
+from handshake_acceptor.policy.documents import Mode
+from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore
+from handshake_core import retry
+from handshake_core.errors import Remedy, classify
+from handshake_core.handshake import Account, Action, Handshake, InvalidHandshake, invalid_handshake
 
 NOT_SEEN = "NOT_SEEN"
 """The reason code of a handshake that AWS does not show us."""
@@ -29,17 +29,17 @@ class ListUnreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ObservedState:
     """The world as one look showed it."""
 
-    handshakes: tuple[Handshake | Unusable, ...]
+    handshakes: tuple[Handshake | InvalidHandshake, ...]
     """Those that may still be answered, and those that were asked for in whatever state; the most urgent first."""
-    snapshot: Snapshot
+    snapshot: PolicySnapshot
     account: Account
     listed: int
 
 
-class Looker:
+class StateReader:
     """Looks for one account. Reads only; `failures` collects what a minute may cure."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Looker:
         """Somebody acted: what was decided before that is to be decided again."""
         self._waits_seen = -1
 
-    def look(self, wanted: Collection[str] = ()) -> View:
+    def look(self, wanted: Collection[str] = ()) -> ObservedState:
         """Reads handshakes and policy side by side and, only if something is pending, the account.
 
         The handshakes are read once more where the account turns out to be in an organization that still invites it.
@@ -98,7 +98,7 @@ class Looker:
             # Somebody waited since the policy was read: a Deny or the brake may have been set meanwhile.
             self._waits_seen = self._clock.waits
             snapshot = self._read_policy()
-        return View(tuple(sorted(relevant, key=urgency)), snapshot, account, listed.count)
+        return ObservedState(tuple(sorted(relevant, key=urgency)), snapshot, account, listed.count)
 
     def list(self, wanted: Collection[str]) -> Listing:
         """The account's handshakes. Raises `ListUnreadable`."""
@@ -107,18 +107,18 @@ class Looker:
         except retry.READ_FAILURES as error:
             raise ListUnreadable(f"{LIST_UNREADABLE} {retry.error_code(error)}") from error
 
-    def describe(self, handshake_id: str) -> Handshake | Unusable:
-        """A handshake that our list does not show. What AWS does not show either is `Unusable`."""
+    def describe(self, handshake_id: str) -> Handshake | InvalidHandshake:
+        """A handshake that our list does not show. What AWS does not show either is `InvalidHandshake`."""
         try:
             return self._organizations.describe(handshake_id)
         except retry.CALL_FAILURES as error:
             failure = classify(error)
-            if failure.answer is Answer.RETRY_NOW:
+            if failure.remedy is Remedy.RETRY_NOW:
                 self._fail(f"DESCRIBE_HANDSHAKE {failure.code}")
             text = "this account's list does not show it, and DescribeHandshake is refused"
-            return unusable(handshake_id, NOT_SEEN, text, failure.code, finished=True)
+            return invalid_handshake(handshake_id, NOT_SEEN, text, failure.code, finished=True)
 
-    def sight(self, handshake_id: str) -> Handshake | Unusable:
+    def sight(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """One handshake as the list shows it, or as it is described."""
         try:
             for handshake in self.list({handshake_id}).handshakes:
@@ -135,30 +135,30 @@ class Looker:
         except retry.CALL_FAILURES:
             return unknown_account(self._account_id, self._partition).organization
 
-    def blind(self, wanted: Iterable[str], error: ListUnreadable) -> View:
+    def blind(self, wanted: Iterable[str], error: ListUnreadable) -> ObservedState:
         """The view of a run that could not list: only what was hinted at, so that whoever hinted finds an answer."""
         text = "this account's handshakes could not be listed"
-        hinted = [unusable(each, LIST_UNREADABLE, text, str(error), finished=True) for each in wanted]
+        hinted = [invalid_handshake(each, LIST_UNREADABLE, text, str(error), finished=True) for each in wanted]
         policy = InvalidPolicy((), unreadable=True)
         account = unknown_account(self._account_id, self._partition)
-        return View(tuple(hinted), Snapshot(Mode.OBSERVE, policy), account, 0)
+        return ObservedState(tuple(hinted), PolicySnapshot(Mode.OBSERVE, policy), account, 0)
 
-    def _relevant(self, listed: Listing, wanted: Collection[str]) -> tuple[Handshake | Unusable, ...]:
+    def _relevant(self, listed: Listing, wanted: Collection[str]) -> tuple[Handshake | InvalidHandshake, ...]:
         """What is pending, and what is wanted in whatever state."""
         now = self._clock.now()
         relevant = [each for each in listed.handshakes if is_pending(each, now) or each.id in wanted]
         unlisted = set(wanted) - {each.id for each in listed.handshakes}
         return (*relevant, *(self.describe(handshake_id) for handshake_id in sorted(unlisted)))
 
-    def _read_policy(self) -> Snapshot:
+    def _read_policy(self) -> PolicySnapshot:
         try:
             return self._store.read()
         except retry.READ_FAILURES as error:
             self._fail(f"POLICY_UNREADABLE {retry.error_code(error)}")
             mistake = PolicyError(self._store.prefix, "", f"could not be read: {retry.error_code(error)}")
-            return Snapshot(Mode.OBSERVE, InvalidPolicy((mistake,), unreadable=True))
+            return PolicySnapshot(Mode.OBSERVE, InvalidPolicy((mistake,), unreadable=True))
 
-    def _account(self, handshakes: Iterable[Handshake | Unusable], snapshot: Snapshot) -> Account:
+    def _account(self, handshakes: Iterable[Handshake | InvalidHandshake], snapshot: PolicySnapshot) -> Account:
         unknown = unknown_account(self._account_id, self._partition)
         now = self._clock.now()
         undecided = any(isinstance(each, Handshake) and is_pending(each, now) for each in handshakes)
@@ -167,7 +167,7 @@ class Looker:
         try:
             return self._organizations.account(self._account_id, self._partition)
         except retry.CALL_FAILURES as error:
-            if classify(error).answer is Answer.RETRY_NOW:
+            if classify(error).remedy is Remedy.RETRY_NOW:
                 self._fail(f"DESCRIBE_ORGANIZATION {retry.error_code(error)}")
             return unknown
 
@@ -176,14 +176,14 @@ class Looker:
             self.failures.append(failure)
 
 
-def is_pending(handshake: Handshake | Unusable, now: datetime) -> bool:
+def is_pending(handshake: Handshake | InvalidHandshake, now: datetime) -> bool:
     """Whether it may still be answered."""
-    if isinstance(handshake, Unusable):
+    if isinstance(handshake, InvalidHandshake):
         return not handshake.finished
     return handshake.state.pending and handshake.expires_at > now
 
 
-def is_into(handshake: Handshake | Unusable, account: Account) -> bool:
+def is_into(handshake: Handshake | InvalidHandshake, account: Account) -> bool:
     """Whether it reads as a pending invitation into the very organization that the account is in."""
     return (
         isinstance(handshake, Handshake)
@@ -193,8 +193,8 @@ def is_into(handshake: Handshake | Unusable, account: Account) -> bool:
     )
 
 
-def urgency(handshake: Handshake | Unusable) -> tuple[bool, float, str]:
+def urgency(handshake: Handshake | InvalidHandshake) -> tuple[bool, float, str]:
     """Sorts the one that expires first, first."""
-    if isinstance(handshake, Unusable):
+    if isinstance(handshake, InvalidHandshake):
         return True, 0.0, handshake.id
     return False, handshake.expires_at.timestamp(), handshake.id

@@ -2,7 +2,7 @@
 
 The origin of a handshake is what its ARN states, for the ARN is what IAM looks at too. Every other part that
 names an organization, a management account or an addressee must agree with it; one that does not makes the whole
-handshake a `Unusable`, which nothing accepts.
+handshake a `InvalidHandshake`, which nothing accepts.
 
 No AWS library is imported here, and no e-mail address, name or note leaves this module: they are never kept.
 """
@@ -130,9 +130,19 @@ class Handshake:
     requested_at: datetime | None = None
     """When it was sent; None where it does not say. Nothing is decided by it."""
 
+    @staticmethod
+    def from_api(raw: object, *, listed: bool) -> Handshake | InvalidHandshake:
+        """Reads a handshake as ListHandshakesForAccount, DescribeHandshake or the AWS CLI gives it.
+
+        Never raises: what cannot be believed is an `InvalidHandshake` with every reason why.
+        """
+        if not isinstance(raw, Mapping):
+            return invalid_handshake("", "NOT_A_HANDSHAKE", "this is not a handshake", raw)
+        return _Reading(raw).result(listed)
+
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidHandshake:
     """A handshake that nothing can be decided about: its parts disagree, cannot be read, or AWS does not show it."""
 
     id: str
@@ -152,7 +162,7 @@ def showable(value: object) -> str:
 def is_over(raw: object) -> bool:
     """Whether a raw handshake says plainly which one it is and that nobody can answer it any more.
 
-    `parse` says the same of it then, whatever else is in it; a list can have thousands of these.
+    `Handshake.from_api` says the same of it then, whatever else is in it; a list can have thousands of these.
     """
     if not isinstance(raw, Mapping):
         return False
@@ -161,19 +171,11 @@ def is_over(raw: object) -> bool:
     return named and isinstance(state, str) and state in _OVER
 
 
-def parse(raw: object, *, listed: bool) -> Handshake | Unusable:
-    """Reads a handshake as ListHandshakesForAccount, DescribeHandshake or the AWS CLI gives it.
-
-    Never raises: what cannot be believed is a `Unusable` with every reason why.
-    """
-    if not isinstance(raw, Mapping):
-        return unusable("", "NOT_A_HANDSHAKE", "this is not a handshake", raw)
-    return _Reading(raw).result(listed)
-
-
-def unusable(handshake_id: str, code: str, message: str, seen: object, *, finished: bool = False) -> Unusable:
+def invalid_handshake(
+    handshake_id: str, code: str, message: str, seen: object, *, finished: bool = False
+) -> InvalidHandshake:
     """A handshake that nothing can be decided about, for one reason."""
-    return Unusable(handshake_id, (Reason(code, message, (("seen", showable(seen)),)),), finished)
+    return InvalidHandshake(handshake_id, (Reason(code, message, (("seen", showable(seen)),)),), finished)
 
 
 W = TypeVar("W", bound=StrEnum)
@@ -186,14 +188,14 @@ class _Reading:
         self.raw = raw
         self.faults: list[Reason] = []
 
-    def result(self, listed: bool) -> Handshake | Unusable:
+    def result(self, listed: bool) -> Handshake | InvalidHandshake:
         identifier = self._identifier()
         arn = self._arn()
         action = self._word(Action, "Action")
         state = self._word(State, "State")
         expires_at = self._expiry()
         if arn is None:
-            return self._unusable(identifier, state)
+            return self._invalid(identifier, state)
         organization_id, management_account_id = arn["organization"], arn["management_account"]
         if identifier:
             self._agree("Id", identifier, arn["id"])
@@ -203,7 +205,7 @@ class _Reading:
         if action is Action.TRANSFER_RESPONSIBILITY and len(addressees) > 1:
             addressees -= {management_account_id}  # it is between two management accounts, and may name them both
         if self.faults or action is None or state is None or expires_at is None:
-            return self._unusable(identifier, state)
+            return self._invalid(identifier, state)
         return Handshake(
             id=identifier,
             arn=arn.group(),
@@ -218,8 +220,8 @@ class _Reading:
             requested_at=timestamp(self.raw.get("RequestedTimestamp")),
         )
 
-    def _unusable(self, identifier: str, state: State | None) -> Unusable:
-        return Unusable(identifier, tuple(self.faults), finished=state is not None and not state.pending)
+    def _invalid(self, identifier: str, state: State | None) -> InvalidHandshake:
+        return InvalidHandshake(identifier, tuple(self.faults), finished=state is not None and not state.pending)
 
     def _fault(self, code: str, message: str, seen: object) -> None:
         self.faults.append(Reason(code, message, (("seen", showable(seen)),)))

@@ -1,0 +1,1 @@
+"""What the owner allows: `decide` is the pure decision, `documents` reads texts, `store` reads Parameter Store."""
