@@ -222,7 +222,7 @@ def test_an_operation_that_is_not_there_fails_the_build(tmp_path: Path) -> None:
 
 def test_a_module_that_is_missing_fails_the_build(elsewhere: Path) -> None:
     asset = replace(package.ACCEPTOR, name="missing", sources=("handshake_acceptor/handler.py",))
-    with pytest.raises(package.BuildFailed, match="No module named 'handshake_acceptor.organizations'"):
+    with pytest.raises(package.BuildFailed, match=r"No module named 'handshake_acceptor\.organizations'"):
         package.build(elsewhere, asset)
     assert not (elsewhere / "missing").exists()
 
