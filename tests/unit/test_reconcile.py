@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from local.handshake_service import Effect, Fault
-from tests.unit.world import (
+from local.service.handshake_service import Effect, Fault
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,
