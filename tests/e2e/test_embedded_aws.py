@@ -15,7 +15,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.adapters.ministack import __main__ as ministack
+from local.adapters.ministack import hooks
+from local.adapters.ministack.admin import respond
 from local.emulator import INTERPRETER, ROOT, NotStarted, emulator
 from local.service.admin_api import LOOPBACK, AdminApi, AdminClient
 
@@ -33,30 +34,30 @@ served = pytest.mark.skipif(not INTERPRETER.exists(), reason="the embedded AWS i
 
 class TestTheHooksIntoMinistack:
     def test_another_version_is_refused_with_what_to_do(self):
-        ministack.refuse_unless_pinned("1.5.33")
+        hooks.refuse_unless_pinned("1.5.33")
         with pytest.raises(SystemExit, match=r"1\.5\.34 is installed: install local/requirements.txt"):
-            ministack.refuse_unless_pinned("1.5.34")
+            hooks.refuse_unless_pinned("1.5.34")
 
     @staticmethod
     def modules(**organizations):
         """Modules that have every name that is hooked into."""
 
         def module(name):
-            hooks = dict.fromkeys(ministack._HOOKS[name], print)
+            names = dict.fromkeys(hooks.HOOKS[name], print)
             if name == "ministack.services.organizations":
-                hooks = {"reset": print, **organizations}
-            return SimpleNamespace(**hooks)
+                names = {"reset": print, **organizations}
+            return SimpleNamespace(**names)
 
         return module
 
     def test_all_names_in_place_load(self):
-        loaded = ministack.load(self.modules(_DISPATCH={"DescribeOrganization": print}))
+        loaded = hooks.load(self.modules(_DISPATCH={"DescribeOrganization": print}))
         assert set(loaded) >= {"app", "organizations", "ssm", "eventbridge"}
 
     @pytest.mark.parametrize("moved", [{}, {"_DISPATCH": []}, {"_DISPATCH": {"describe": print}}])
     def test_a_dispatch_table_that_moved_is_named(self, moved):
         with pytest.raises(SystemExit, match=r"has no ministack\.services\.organizations\._DISPATCH"):
-            ministack.load(self.modules(**moved))
+            hooks.load(self.modules(**moved))
 
 
 class TestTheAdminApi:
@@ -85,7 +86,7 @@ class TestTheAdminApi:
     def test_it_opens_for_json_from_this_machine(self, kind, method, host, status):
         path = "/_handshakes/journal"
         scope = {"client": (host, 1), "method": method, "path": path, "headers": [(b"content-type", kind)]}
-        assert ministack._answer_admin(AdminApi(), scope, b"{}")[0] == status
+        assert respond(AdminApi(), scope, b"{}")[0] == status
 
 
 @pytest.fixture(scope="module")

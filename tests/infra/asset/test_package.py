@@ -85,7 +85,7 @@ def test_builds_at_the_same_time_take_turns(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-c",
-        f"import pathlib\nfrom handshake_acceptor_cdk.asset.build import build_asset\n"
+        "import pathlib\nfrom handshake_acceptor_cdk.asset.build import build_asset\n"
         f"build_asset(pathlib.Path({str(tmp_path)!r}))",
     ]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
@@ -222,7 +222,7 @@ def test_an_operation_that_is_not_there_fails_the_build(tmp_path: Path) -> None:
 
 
 def test_a_module_that_is_missing_fails_the_build(elsewhere: Path) -> None:
-    asset = replace(build.ACCEPTOR, name="missing", sources=("handshake_acceptor/handler.py",))
+    asset = replace(build.ACCEPTOR, name="missing", packages=("handshake_acceptor",))
     with pytest.raises(build.BuildFailed, match=r"No module named 'handshake_acceptor\.organizations'"):
         build.build_asset(elsewhere, asset)
     assert not (elsewhere / "missing").exists()
