@@ -37,24 +37,24 @@ lint: $(VENV)
 	@.venv/bin/mypy
 
 synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
-	@node_modules/.bin/cdk synth --quiet --app ".venv/bin/python app.py" -c settings=local/settings.json
+	@node_modules/.bin/cdk synth --quiet --app ".venv/bin/python app.py" -c settings=local/demo/settings.json
 
 package: $(VENV) ## the function's asset as a folder; its path is the last line
-	@.venv/bin/python -m infra.package
+	@.venv/bin/python -m handshake_acceptor_cdk.asset.build
 
 template: $(VENV) ## one template for many accounts, and its asset; its path is the last line; SETTINGS=FILE instead of cdk.json
-	@.venv/bin/python -m infra.template $(SETTINGS)
+	@.venv/bin/python -m handshake_acceptor_cdk.stacks.template $(SETTINGS)
 
 sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
-	@.venv/bin/python -m infra.sbom
+	@.venv/bin/python -m handshake_acceptor_cdk.asset.sbom
 
 audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
-	@for f in lambda/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
+	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
 	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
 faults: $(VENV) $(AWS) $(CDK) ## 10,000 runs with random faults in virtual time, and 200 through the deployed function (minutes)
-	@PYTHONPATH=lambda .venv/bin/python -m tests.faults.fault_world --runs 10000
+	@.venv/bin/python -m tests.faults.fault_world --runs 10000
 	@E2E_FAULT_RUNS=150 .venv/bin/pytest -q -s tests/e2e/test_faults.py
 
 fuzz: $(VENV) ## 100,000 hostile events and answers (minutes)
@@ -68,7 +68,7 @@ bench: $(VENV) ## everything under bench/: one JSON line a figure
 
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
-	@for f in lambda/requirements requirements requirements-dev requirements-checks local/requirements \
+	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements requirements-dev requirements-checks local/requirements \
 	  bench/starts/plain bench/starts/runtime; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done

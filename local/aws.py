@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from local.control import Control
 from local.emulator import ROOT, emulator
+from local.service.admin_api import AdminClient
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 FUNCTION = "handshake-acceptor"
 LOG_GROUP = f"/aws/lambda/{FUNCTION}"
 RELAY_LOG_GROUP = "/aws/lambda/handshake-relay"
-SETTINGS = ROOT / "local" / "settings.json"
+SETTINGS = ROOT / "local" / "demo" / "settings.json"
 
 _CDK = ROOT / "node_modules" / ".bin" / "cdk"
 _APP = f"{ROOT / '.venv' / 'bin' / 'python'} {ROOT / 'app.py'}"
@@ -42,9 +42,9 @@ class EmbeddedAws:
     endpoint: str
 
     @property
-    def control(self) -> Control:
+    def admin(self) -> AdminClient:
         """What arranges and inspects the handshakes."""
-        return Control(self.endpoint)
+        return AdminClient(self.endpoint)
 
     def client(self, service: str, account_id: str) -> Any:
         """A boto3 client that calls as an account, over HTTP."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from tests.unit.world import ORGANIZATION, allow, deny, document
+from handshakectl.main import app
+from local.world import ORGANIZATION, allow, deny, document
 
 HANDSHAKES = Path(__file__).parents[1] / "handshakes"
 INVITE = str(HANDSHAKES / "invite-by-account.json")
@@ -355,7 +355,7 @@ def test_the_installed_command_ends_with_the_contract_s_status(write, folder, ar
 def test_offline_verbs_never_load_an_aws_library(write):
     write("good.json", allow())
     script = (
-        "import sys; from cli.main import app\n"
+        "import sys; from handshakectl.main import app\n"
         "try: app()\n"
         "finally: print([m for m in ('boto3', 'botocore', 'rich') if m in sys.modules])"
     )

@@ -31,11 +31,10 @@ from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core.errors import classify
 from handshake_core.retry import CALL_FAILURES, Clock
-from local.handshake_service import ServiceError
-from local.handshake_shapes import shown
-from local.handshake_values import Organization
-from tests.unit import naive_policy
-from tests.unit.world import (
+from local.service.handshake_service import ServiceError
+from local.service.shapes import shown
+from local.service.values import Organization
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,
@@ -50,6 +49,7 @@ from tests.unit.world import (
     deny,
     document,
 )
+from tests.unit import naive_policy
 
 Json = dict[str, Any]
 
@@ -297,7 +297,7 @@ class FaultWorld(World):
         self.now += timedelta(seconds=seconds)
 
     def _spoilt(self, operation: str, answer: Json, kind: Kind) -> Json:
-        """The answer as botocore's own parser gives what came over the wire."""
+        """The answer as botocore's own parser gives what came over the aws_json."""
         answer = json.loads(json.dumps(answer, default=datetime.timestamp))
         text = json.dumps(answer)
         if kind is Kind.OTHER_ANSWER:

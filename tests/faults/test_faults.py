@@ -21,10 +21,8 @@ from handshake_acceptor.record import Outcome
 from handshake_acceptor.state import StateReader
 from handshake_core import retry
 from handshake_core.retry import Clock
-from local.handshake_service import Effect, Fault
-from tests.faults import fault_world
-from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
-from tests.unit.world import (
+from local.service.handshake_service import Effect, Fault
+from local.world import (
     MEMBER,
     ORGANIZATION,
     OTHER_MANAGEMENT,
@@ -39,6 +37,8 @@ from tests.unit.world import (
     document,
     summary,
 )
+from tests.faults import fault_world
+from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
 
 RUNS = int(os.environ.get("FAULT_RUNS", "240"))
 KILLED_WORLDS = int(os.environ.get("KILLED_WORLDS", "6"))

@@ -9,8 +9,8 @@ import pytest
 
 from handshake_relay.event import Call, parse
 from handshake_relay.hint import Hint
-from tests.infra.rules import DEFAULT, recorded, told
-from tests.infra.synthesis import ROOT, Deployed, relay
+from tests.support.rules import DEFAULT, recorded, told
+from tests.support.synthesis import ROOT, Deployed, relay
 
 ID, TIME = "h-examplehandshakeid111", "2026-11-20T21:41:17Z"
 INVITED = {

@@ -9,8 +9,8 @@ import pytest
 
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_relay.hint import from_record
-from tests.infra.rules import CUSTOM, DEFAULT, recorded, told
-from tests.infra.synthesis import Deployed
+from tests.support.rules import CUSTOM, DEFAULT, recorded, told
+from tests.support.synthesis import Deployed
 
 
 def hint() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTime
 from botocore.parsers import ResponseParserError
 
 from handshake_core.errors import _ADVICE_BY_REASON, _LATER_REASONS, Remedy, classify
-from tests.unit.world import client_error
+from local.world import client_error
 
 MODEL = botocore.session.get_session().get_service_model("organizations")
 

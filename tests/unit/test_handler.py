@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local.handshake_service import Fault, HandshakeService
-from local.moto_adapter import handshakes_in_moto
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import Fault, HandshakeService
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
 
 
 @dataclass

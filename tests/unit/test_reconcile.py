@@ -11,8 +11,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from botocore.parsers import ResponseParserError
 
 from handshake_acceptor.reconcile import Memory
-from local.handshake_service import Effect, Fault
-from tests.unit.world import (
+from local.service.handshake_service import Effect, Fault
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,

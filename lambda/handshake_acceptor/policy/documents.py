@@ -26,7 +26,7 @@ from handshake_core.handshake import Action, timestamp
 from handshake_core.json_schema import Validator, compile_schema, escaped, shown, violations
 
 READY_MADE = f"{__package__}.policy_validator"
-"""The module that the asset's build makes of the schema (infra/package.py)."""
+"""The module that the asset's build makes of the schema (handshake_acceptor_cdk.asset.build)."""
 
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 

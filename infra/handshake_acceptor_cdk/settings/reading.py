@@ -1,0 +1,104 @@
+"""Reads settings from the CDK context, or from the file that it names, and says everything that is wrong with them.
+
+They are the objects `handshakeAcceptor`, `handshakeRelay` and `handshakeHub` in cdk.json or, with `-c settings=FILE`,
+that JSON file instead. Every mistake is said at once, one sentence each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from constructs import Node
+
+from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_core.json_schema import compile_schema, violations
+
+CONTEXT: Final = "handshakeAcceptor"
+FILE: Final = "settings"
+STACK: Final = "stack"
+"""Which stack this run of the app makes: `-c stack=relay`."""
+RELAY: Final = "handshakeRelay"
+HUB: Final = "handshakeHub"
+KEYS: Final = (CONTEXT, RELAY, HUB, FILE, STACK)
+
+_SCHEMA: Final = Path(__file__).with_name("settings.schema.json")
+
+
+class WrongSettings(Exception):
+    """Settings that nothing may be deployed with; `problems` has a sentence for each mistake."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(self.problems))
+
+
+def given(node: Node, context: str = CONTEXT) -> Any:
+    """The settings that this run of the CDK app is given, as JSON has them. Raises `WrongSettings`."""
+    for key in node.get_all_context():
+        near = get_close_matches(key, KEYS, n=1, cutoff=0.8)
+        if near and key not in KEYS:
+            # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
+            raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
+    file = node.try_get_context(FILE)
+    return node.try_get_context(context) if file is None else _read(str(file))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of the acceptor's settings."""
+    loaded: dict[str, Any] = json.loads(_SCHEMA.read_text("utf-8"))
+    return loaded
+
+
+def checked(
+    raw: Any,
+    schema: dict[str, Any],
+    region: str,
+    *,
+    context: str,
+    together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+    problems: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with every mistake.
+
+    `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
+    before.
+    """
+    if raw is None:
+        raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
+    mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
+    found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
+    if region not in HOME_REGIONS:
+        found.append(
+            f"region {region}: Organizations sends its events only to its partition's home region; "
+            f"deploy to {' or '.join(HOME_REGIONS)}"
+        )
+    found += problems
+    if found:
+        raise WrongSettings(found)
+    return {_snake_case(key): value for key, value in raw.items()}
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _read(file: str) -> Any:
+    try:
+        return json.loads(Path(file).read_text("utf-8"), object_pairs_hook=_once)
+    except OSError as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: cannot be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: not JSON: {error}"]) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, each key once: json.loads alone lets the last of two equal keys win, without a word."""
+    keys = [key for key, _ in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise WrongSettings(f"setting {key}: given twice; keep one" for key in twice)
+    return dict(pairs)
