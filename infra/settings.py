@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from aws_cdk import Token
 from constructs import Node
 
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
@@ -22,7 +23,7 @@ from handshake_acceptor.policy.documents import Document
 from handshake_acceptor.policy.documents import load as load_policy
 from handshake_core.handshake import Action
 from handshake_core.json_schema import compile_schema, violations
-from infra.partitions import HOME_REGIONS
+from infra.partitions import HOME_REGIONS, PARTITIONS
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
@@ -103,7 +104,10 @@ class Settings:
 
 
 def load(node: Node, region: str) -> Settings:
-    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
+    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`.
+
+    `region` is the one that is deployed to, or `Aws.REGION` for a template that is for every home region.
+    """
     file = node.try_get_context(FILE)
     return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
 
@@ -163,9 +167,9 @@ def checked(
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
+    mistakes = list(violations(compile_schema(schema), raw)) or [*together(raw), *_sink_elsewhere(raw, region)]
     found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
-    if region not in HOME_REGIONS:
+    if region not in HOME_REGIONS and not Token.is_unresolved(region):
         found.append(
             f"region {region}: Organizations sends its events only to its partition's home region; "
             f"deploy to {' or '.join(HOME_REGIONS)}"
@@ -198,6 +202,19 @@ def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
     grants = sum(len(origin["actions"]) for key in ("origins", "declinable") for origin in raw.get(key, ()))
     if grants > MOST_GRANTS:
         yield "/origins", f"{grants} actions with those of declinable; the function's role has room for {MOST_GRANTS}"
+
+
+def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    """A link and its sink are in one region: https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html."""
+    anywhere = Token.is_unresolved(region)
+    homes = {each.home_region: each.name for each in PARTITIONS if anywhere or each.home_region == region}
+    if not homes or "observabilitySink" not in raw:
+        return  # a deploy to another region is refused anyway
+    _, partition, _, sink_region, *_ = raw["observabilitySink"].split(":")
+    if homes.get(sink_region) != partition:
+        ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
+        where = f"{sink_region} (partition {partition})"
+        yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
 
 
 def _origin(raw: dict[str, Any]) -> Origin:
