@@ -78,7 +78,10 @@ class Settings:
 
 
 def load(node: Node, region: str) -> Settings:
-    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
+    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`.
+
+    `region` is the one that is deployed to, or `Aws.REGION` for a template that is for every home region.
+    """
     file = node.try_get_context(FILE)
     return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
 

@@ -7,14 +7,15 @@ that JSON file instead. Every mistake is said at once, one sentence each.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from aws_cdk import Token
 from constructs import Node
 
-from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
 from handshake_core.json_schema import compile_schema, violations
 
 CONTEXT: Final = "handshakeAcceptor"
@@ -69,9 +70,9 @@ def checked(
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = list(violations(compile_schema(schema), raw)) or list(together(raw))
+    mistakes = list(violations(compile_schema(schema), raw)) or [*together(raw), *_sink_elsewhere(raw, region)]
     found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
-    if region not in HOME_REGIONS:
+    if region not in HOME_REGIONS and not Token.is_unresolved(region):
         found.append(
             f"region {region}: Organizations sends its events only to its partition's home region; "
             f"deploy to {' or '.join(HOME_REGIONS)}"
@@ -80,6 +81,19 @@ def checked(
     if found:
         raise WrongSettings(found)
     return {_snake_case(key): value for key, value in raw.items()}
+
+
+def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    """A link and its sink are in one region: https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html."""
+    anywhere = Token.is_unresolved(region)
+    homes = {each.home_region: each.name for each in PARTITIONS if anywhere or each.home_region == region}
+    if not homes or "observabilitySink" not in raw:
+        return  # a deploy to another region is refused anyway
+    _, partition, _, sink_region, *_ = raw["observabilitySink"].split(":")
+    if homes.get(sink_region) != partition:
+        ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
+        where = f"{sink_region} (partition {partition})"
+        yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
 
 
 def _snake_case(name: str) -> str:
