@@ -42,7 +42,7 @@ def validate(
     limit = ceiling(settings)
     policy = load(documents)
     valid = not isinstance(policy, InvalidPolicy)
-    errors = policy.errors if isinstance(policy, InvalidPolicy) else ()
+    errors = policy.told if isinstance(policy, InvalidPolicy) else ()
     found = [] if isinstance(policy, InvalidPolicy) else warnings.find(policy, documents, datetime.now(UTC), limit)
     version = None if isinstance(policy, InvalidPolicy) else policy.version
     if as_json:
@@ -62,17 +62,18 @@ def validate(
     return YES if valid else NO
 
 
-def as_dicts(mistakes: list[PolicyError] | tuple[PolicyError, ...]) -> list[dict[str, Any]]:
+def as_dicts(mistakes: Sequence[PolicyError]) -> list[dict[str, Any]]:
     """Errors or warnings for `--json`."""
     return [{"document": each.document, "pointer": each.pointer, "message": each.message} for each in mistakes]
 
 
-def first_of(errors: Sequence[PolicyError]) -> str:
-    """The first error, for one line, and how many more there are."""
-    return f"{errors[0]} (and {len(errors) - 1} more)" if len(errors) > 1 else str(errors[0])
+def first_of(invalid: InvalidPolicy) -> str:
+    """The first mistake, for one line, and how many there are besides."""
+    more = invalid.count - 1
+    return f"{invalid.errors[0]} (and {more:,} more)" if more else str(invalid.errors[0])
 
 
-def say_mistakes(errors: list[PolicyError] | tuple[PolicyError, ...], found: list[PolicyError]) -> None:
+def say_mistakes(errors: Sequence[PolicyError], found: Sequence[PolicyError]) -> None:
     """Errors and warnings for people, a line each."""
     for error in errors:
         say(str(error), "red")

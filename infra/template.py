@@ -36,7 +36,7 @@ from infra.acceptor_stack import AcceptorStack, Inputs, revision
 from infra.names import NAME
 from infra.partitions import COMMERCIAL, HOME_REGIONS, OTHERS, Partition
 from infra.policy_parameters import Deployed
-from infra.settings import CONTEXT, FILE, Settings, WrongSettings, load
+from infra.settings import CONTEXT, FILE, Settings, WrongSettings, load, read_file
 
 MOST_BYTES: Final = 51_200
 """The longest template that CloudFormation takes in a call; a longer one must be in a bucket.
@@ -215,9 +215,9 @@ def _refuse_long_defaults(template: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Builds both from cdk.json, or from the settings file that is named instead."""
-    context = json.loads((_ROOT / "cdk.json").read_text("utf-8"))["context"]
-    given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
     try:
+        context = read_file(str(_ROOT / "cdk.json"))["context"]
+        given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
         # One template is for every partition's home region.
         settings = load(App(context=context | given).node, COMMERCIAL.home_region)
         file, warnings = build(settings, context)

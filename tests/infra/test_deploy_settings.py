@@ -157,6 +157,20 @@ def test_all_mistakes_are_said_at_once() -> None:
     assert len(problems(wrong, "eu-west-1")) == 6
 
 
+def test_at_most_ten_mistakes_are_said_and_the_rest_counted() -> None:
+    said = problems({f"orgin{number}": [] for number in range(1000)})
+    assert len(said) == 11
+    assert said[-1] == "and 990 more mistakes"
+
+
+def test_keys_that_are_written_twice_by_the_thousand_are_ten_mistakes_and_a_count(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("{" + ",".join(f'"{number // 2}": 0' for number in range(4000)) + "}")
+    with pytest.raises(WrongSettings) as wrong:
+        load(App(context={"settings": str(file)}).node, "us-east-1")
+    assert (len(wrong.value.problems), wrong.value.problems[-1]) == (11, "and 1,990 more mistakes")
+
+
 def test_settings_are_parsed_whole() -> None:
     assert parse(LOCAL | {"sweepMinutes": 60, "logRetentionDays": 30, "tracing": True}, "us-east-1") == Settings(
         region="us-east-1",
@@ -190,9 +204,17 @@ def test_a_file_stands_in_for_cdk_json(tmp_path: Path) -> None:
     [
         (
             "origins",
-            "settings file {file}: not JSON: Expecting value: line 1 column 1 (char 0)",
+            "settings file {file}: not JSON, at line 1, column 1: a value must stand here: a text in double quotes, "
+            "a number, true, false, null, [ or {",
         ),
-        ('{"tracing": true, "tracing": false}', "setting tracing: given twice; keep one"),
+        (
+            '{"tracing": true, "tracing": false}',
+            "setting /tracing: this key is written more than once; JSON would keep only the last",
+        ),
+        (
+            '{"x": 1, "origins": [{"a": 1, "a": 2}]}',
+            "setting /origins/0/a: this key is written more than once; JSON would keep only the last",
+        ),
         (None, "settings file {file}: cannot be read: No such file or directory"),
     ],
 )
