@@ -19,6 +19,8 @@ from infra.settings import WrongSettings, parse
 from infra.template import MOST_BYTES, asset_name, build, pack
 from tests.infra.synthesis import LOCAL, ROOT, Deployed, synthesize, template
 
+pytestmark = pytest.mark.builds
+
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 ASSET = {"AssetBucket": "example"}
 DOCUMENT = (ROOT / "local" / "allowlist.json").read_text()
