@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
 CHECKS := .venv-checks/.ready
+ON     := .venv-on/$(notdir $(PYTHON))/.ready
 CDK    := node_modules/.package-lock.json
 # Python compiles what is imported, and keeps it; pip would compile all of aws-cdk-lib, which takes a minute.
 INSTALL := pip -q --disable-pip-version-check install --no-compile
@@ -11,10 +12,10 @@ BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test unit lint synth package template sbom audit faults fuzz mutation bench lock clean
+.PHONY: help demo aws test test-on unit lint synth package template sbom audit faults fuzz mutation bench lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: ## watch one invitation accepted and two left alone, in an AWS of this machine's own
 	@$(BOTH) $(VENV) $(AWS) $(CDK)
@@ -27,6 +28,9 @@ aws: ## the same environment, left running until Ctrl-C
 test: ## lint, types, all tests
 	@$(BOTH) lint $(AWS) $(CHECKS) $(CDK)
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-on: $(ON) ## unit, cli and faults tests with another Python, in an environment of its own: PYTHON=python3.13
+	@$(dir $(ON))bin/pytest -n 2 tests/unit tests/cli tests/faults
 
 unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit
@@ -74,13 +78,13 @@ lock: ## pin again what the .in files ask for
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 
 clean: ## forget everything that was built or installed
-	rm -rf .venv .venv-aws .venv-checks node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checks .venv-on node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV): requirements-dev.txt pyproject.toml
-	@echo "setting up .venv (once, about a minute)" >&2
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
-	@.venv/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
+$(VENV) $(ON): requirements-dev.txt pyproject.toml
+	@echo "setting up $(@D) (once, about a minute)" >&2
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
+	@$(@D)/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(AWS): local/requirements.txt

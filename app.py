@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 
+# aws_cdk starts Node when it is imported, which says in eleven lines that version 20 is at its end, in every deploy. It
+# still works; README.md says which versions CDK supports.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
 from aws_cdk import App, Stack
 
 from handshake_acceptor_cdk.asset.build import RELAY as RELAY_ASSET

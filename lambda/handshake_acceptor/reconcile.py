@@ -225,7 +225,7 @@ class Reconcile:
             self._states.note(DEADLINE, later=False)
             return self._unsettled(turn, Reason(DEADLINE, "there was no time left to try"))
         self._states.note(f"{DEADLINE} {turn.failure.code}", later=False)
-        return self._unsettled(turn(turn.failure))
+        return self._unsettled(turn, turn.failure.as_reason())
 
     def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
         """The next run settles it."""

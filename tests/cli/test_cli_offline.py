@@ -104,6 +104,16 @@ def test_a_file_that_cannot_be_read_is_bad_input(folder, content, says):
     assert result.stderr == f"handshakectl: policy.json: {says}\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ten_mistakes_are_told_and_the_rest_counted(write, options):
+    result = run("validate", write("bad.json", *[{}] * 1000), write("other.json", {}), *options)
+    assert result.exit_code == 1
+    said = (
+        [error["message"] for error in json.loads(result.stdout)["errors"]] if options else result.stdout.splitlines()
+    )
+    assert (len(said), said[-1]) == (11, "and 1,990 more mistakes; 1 document not checked yet")
+
+
 def test_a_folder_is_bad_input():
     assert run("validate", ".").exit_code == 2
 
@@ -169,6 +179,7 @@ def test_origins_of_a_cdk_json_here_are_the_ceiling_unless_it_names_none(write, 
     [
         ("{", "settings.json: not JSON, at line 1, column 2"),
         ("[]", "settings.json: must be an object"),
+        ('{"origins": [], "origins": []}', "settings.json: /origins: this key is written more than once"),
         ('{"origins": {}}', "settings.json: /origins: must be a list"),
         ('{"origins": [1]}', "settings.json: /origins/0: must be an object"),
         ('{"origins": [{"organizationId": 1}]}', "settings.json: /origins/0/organizationId: must be a text or a list"),
@@ -328,7 +339,8 @@ def test_a_handshake_that_contradicts_itself_is_ineligible(write, folder):
         (["--policy", "missing.json", "--handshake", INVITE], "missing.json: cannot be read: No such file"),
         (["--policy", "a.json", "--handshake", "missing.json"], "missing.json: cannot be read: No such file"),
         (["--policy", "a.json", "--handshake", "broken.json"], "broken.json: not JSON, at line 1, column 2"),
-        (["--policy", "a.json", "--handshake", "deep.json"], "deep.json: not JSON: nested too deeply"),
+        (["--policy", "a.json", "--handshake", "deep.json"], "deep.json: cannot be read, at line 1, column 33: nested"),
+        (["--policy", "a.json", "--handshake", "twice.json"], "twice.json: /Handshake/Id: this key is written more"),
         (["--policy", "a.json", "--handshake", "list.json"], "list.json: not a handshake"),
         (["--policy", "a.json", "--handshake", "handshakes.json"], "handshakes.json: holds a list of handshakes"),
         (["--policy", "a.json", "--handshake", INVITE, "--at", "2026-11-24"], "--at: '2026-11-24' is not a time with"),
@@ -347,6 +359,7 @@ def test_input_that_cannot_be_used_ends_with_2_and_one_line(write, folder, optio
     for name, text in {
         "broken.json": "{",
         "list.json": "[]",
+        "twice.json": '{"Handshake": {"Id": "h-00000001", "Id": "h-00000002", "Id": "h-00000003"}}',
         "handshakes.json": '{"Handshakes": []}',
         "deep.json": "[" * 100_000,
     }.items():

@@ -22,6 +22,8 @@ from local.emulator import ROOT
 from tests.support.account import Account, Published, publish
 from tests.support.origins import ALLOWED, BEYOND, DENIED, Origin
 
+pytestmark = pytest.mark.builds
+
 MANAGEMENT = ALLOWED.management_account_id
 MEMBERS = [f"{700_000_000_000 + number}" for number in range(20)]
 WITHOUT = "700000000099"

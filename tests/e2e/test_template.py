@@ -15,6 +15,8 @@ from local.aws import embedded_aws
 from tests.support.account import Account, Published, add_organizations, document, publish
 from tests.support.origins import ALLOWED, DENIED
 
+pytestmark = pytest.mark.builds
+
 OPERATOR, FIRST, SECOND, UNKNOWN = "888888888888", "222222222222", "555555555555", "666666666666"
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
 

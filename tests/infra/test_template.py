@@ -20,6 +20,8 @@ from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_acceptor_cdk.stacks.template import MOST_BYTES, asset_name, build, pack
 from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, template
 
+pytestmark = pytest.mark.builds
+
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 ASSET = {"AssetBucket": "example"}
 DOCUMENT = (ROOT / "local" / "demo" / "allowlist.json").read_text()

@@ -176,7 +176,7 @@ class Checks:
     def policy(self) -> str:
         policy, mode = self._deployed.snapshot.policy, self._deployed.snapshot.mode
         if isinstance(policy, InvalidPolicy):
-            raise _Wrong(f"invalid: {first_of(policy.errors)}", "correct it: handshakectl pull, validate, push")
+            raise _Wrong(f"invalid: {first_of(policy)}", "correct it: handshakectl pull, validate, push")
         if mode is not Mode.ENFORCE:
             advice = (
                 f"aws ssm put-parameter --name {self._deployed.prefix}mode --value enforce --type String --overwrite"

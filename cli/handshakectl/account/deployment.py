@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from handshake_acceptor.observed import ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicySnapshot
-from handshake_acceptor.state import ObservedState
 from handshake_core import retry
 from handshakectl.account.session import Aws, Caller
 from handshakectl.account.waiting import look

@@ -48,14 +48,14 @@ def pending(
                 "organization": view.account.organization,
                 "mode": view.snapshot.mode.value,
                 "policy_version": None if isinstance(policy, InvalidPolicy) else policy.version,
-                "errors": [str(error) for error in policy.errors] if isinstance(policy, InvalidPolicy) else [],
+                "errors": [str(error) for error in policy.told] if isinstance(policy, InvalidPolicy) else [],
                 "handshakes": [_as_dict(each) for each in plans],
             }
         )
         return EXIT_YES if valid else EXIT_NO
     say(f"account {view.account.id}, {view.account.role} in {view.account.organization}, mode {view.snapshot.mode}")
     if isinstance(policy, InvalidPolicy):
-        for error in policy.errors:
+        for error in policy.told:
             say(f"the policy is invalid: {error}", "red")
     if plans:
         headers = ("decision", "expected", "handshake", "action", "organization", "management", "expires", "why")

@@ -84,7 +84,7 @@ def push(
         "written": [],
         "unchanged": list(found.unchanged),
         "differences": found.differences,
-        "errors": as_dicts(found.errors),
+        "errors": as_dicts(found.invalid.told if found.invalid else ()),
         "warnings": as_dicts(found.warnings),
         "mode": current.mode,
         "policy_version": found.version,
@@ -106,7 +106,7 @@ def push(
             say(f"{parameter}: written", "green")
     if stopped:
         complain(stopped)
-    refused = bool(found.errors or stopped) or (bool(found.changed) and not dry_run and not answer["written"])
+    refused = bool(found.invalid or stopped) or (bool(found.changed) and not dry_run and not answer["written"])
     return EXIT_NO if refused else EXIT_YES
 
 
@@ -115,6 +115,6 @@ def _show(found: Change) -> None:
         say_difference(lines)
     for parameter in found.unchanged:
         say(f"{parameter}: nothing differs")
-    say_mistakes(found.errors, found.warnings)
-    if found.errors:
+    say_mistakes(found.invalid.told if found.invalid else (), found.warnings)
+    if found.invalid:
         complain("nothing was written: the policy would be invalid")

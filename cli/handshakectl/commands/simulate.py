@@ -95,7 +95,7 @@ def _raw(path: Path) -> Any:
 def _time(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
-    moment = timestamp(text.upper())
+    moment = timestamp(text)
     if moment is None:
         raise BadInput(f"--at: {text!r} is not a time with a zone, such as 2027-03-31T00:00:00Z")
     return moment
@@ -125,8 +125,8 @@ def _own_account(handshake: Handshake | InvalidHandshake, management: bool) -> s
 
 def _policy(policy: Policy | InvalidPolicy, mode: Mode | InvalidPolicy) -> Policy | InvalidPolicy:
     """As in Parameter Store, a mode that is none makes the whole policy invalid."""
-    errors = tuple(error for part in (mode, policy) if isinstance(part, InvalidPolicy) for error in part.errors)
-    return InvalidPolicy(errors) if errors else policy
+    invalid = [part for part in (mode, policy) if isinstance(part, InvalidPolicy)]
+    return InvalidPolicy.together(*invalid) if invalid else policy
 
 
 def _tell(

@@ -33,7 +33,7 @@ def validate(
     limit = ceiling(settings)
     policy = load(documents)
     valid = not isinstance(policy, InvalidPolicy)
-    errors = policy.errors if isinstance(policy, InvalidPolicy) else ()
+    errors = policy.told if isinstance(policy, InvalidPolicy) else ()
     found = [] if isinstance(policy, InvalidPolicy) else unreachable.find(policy, documents, datetime.now(UTC), limit)
     version = None if isinstance(policy, InvalidPolicy) else policy.version
     if as_json:

@@ -140,10 +140,9 @@ def push_many(targets: Sequence[Target], documents: dict[str, Document], order: 
 
 def _refuse_mistakes(documents: Iterable[Document]) -> None:
     """What is wrong with the documents themselves is wrong in every account: none is asked. Raises `BadInput`."""
-    policy = load(documents)
-    errors = [*too_long(documents), *(policy.errors if isinstance(policy, InvalidPolicy) else ())]
-    if errors:
-        raise BadInput(first_of(errors))
+    parts = [part for part in (too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
+    if parts:
+        raise BadInput(first_of(InvalidPolicy.together(*parts)))
 
 
 def _look(order: Order, target: Target) -> _Seen:
@@ -159,8 +158,8 @@ def _planned(there: Iterable[tuple[Target, _Seen]], documents: dict[str, Documen
     plans = []
     for content, same in alike(there, lambda each: each[1].parameters.content()):
         found = change(content, documents, order.limit, now)
-        result = Result.REFUSED if found.errors else Result.WOULD if found.changed else Result.SAME
-        why = first_of(found.errors) if found.errors else ""
+        result = Result.REFUSED if found.invalid else Result.WOULD if found.changed else Result.SAME
+        why = first_of(found.invalid) if found.invalid else ""
         names = tuple(found.changed)
         for target, seen in same:
             account_id = seen.caller.account_id
@@ -200,17 +199,17 @@ def _failed(row: Row, failed: Failed) -> Row:
 
 def _show(failed: Iterable[Row], plans: Iterable[_Plan]) -> None:
     """What would become of which accounts: each difference and each reason once."""
-    for (result, differences, errors, found), same in alike(plans, _shown):
+    for (result, differences, invalid, found), same in alike(plans, _shown):
         say(f"{_named([plan.row for plan in same])}: {result}")
         for lines in differences.values():
             say_difference(lines)
-        say_mistakes(errors, found)
+        say_mistakes(invalid.told if invalid else (), found)
     for why, rows in alike(failed, lambda row: row.why):
         say(f"{_named(rows)}: {Result.FAILED}: {why}", "red")
 
 
-def _shown(plan: _Plan) -> tuple[Result, Mapping[str, list[str]], list[PolicyError], list[PolicyError]]:
-    return plan.row.result, plan.change.differences, plan.change.errors, plan.change.warnings
+def _shown(plan: _Plan) -> tuple[Result, Mapping[str, list[str]], InvalidPolicy | None, list[PolicyError]]:
+    return plan.row.result, plan.change.differences, plan.change.invalid, plan.change.warnings
 
 
 def _say(rows: Sequence[Row], order: Order) -> None:

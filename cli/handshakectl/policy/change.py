@@ -1,7 +1,7 @@
 """What a push would change: the documents by their parameters' names, and the policy as it would be. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Change:
     unchanged: tuple[str, ...]
     differences: Mapping[str, list[str]]
     """Of each parameter that would be written, line by line."""
-    errors: list[PolicyError]
+    invalid: InvalidPolicy | None
     warnings: list[PolicyError]
     version: str | None
 
@@ -54,26 +54,28 @@ def change(current: Parameters, documents: Mapping[str, Document], limit: Ceilin
     """What writing the documents, by parameter name, would change; what is in a file is said of that file."""
     texts = {parameter: document.text for parameter, document in documents.items()}
     planned = current.with_documents(texts)
-    errors = too_long(documents.values())
+    invalid = too_long(documents.values())
     found: list[PolicyError] = []
     policy, version = planned.snapshot().policy, None
     if isinstance(policy, InvalidPolicy):
-        errors += [_of_file(error, documents) for error in policy.errors]
+        of_files = replace(policy, errors=tuple(_of_file(error, documents) for error in policy.errors))
+        invalid = InvalidPolicy.together(invalid, of_files) if invalid else of_files
     else:
         every = [Document(name, raw["Value"]) for name, raw in planned.documents().items()]
         found = [_of_file(warning, documents) for warning in unreachable.find(policy, every, now, limit)]
         version = policy.version
-    changed = {} if errors else {name: text for name, text in texts.items() if current.text(name) != text}
-    unchanged = () if errors else tuple(name for name in texts if name not in changed)
+    changed = {} if invalid else {name: text for name, text in texts.items() if current.text(name) != text}
+    unchanged = () if invalid else tuple(name for name in texts if name not in changed)
     differences = {name: _difference(current, name, documents[name]) for name in changed}
-    return Change(changed, unchanged, differences, errors, found, version)
+    return Change(changed, unchanged, differences, invalid, found, version)
 
 
-def too_long(documents: Iterable[Document]) -> list[PolicyError]:
-    """An error for each document that no parameter can hold."""
+def too_long(documents: Iterable[Document]) -> InvalidPolicy | None:
+    """A mistake for each document that no parameter can hold, if there is one."""
     sizes = ((document.name, len(document.text.encode())) for document in documents)
     text = f"bytes; a parameter holds {MAX_BYTES} (8 KB): split it, the documents are taken together"
-    return [PolicyError(name, "", f"{size} {text}") for name, size in sizes if size > MAX_BYTES]
+    errors = tuple(PolicyError(name, "", f"{size} {text}") for name, size in sizes if size > MAX_BYTES)
+    return InvalidPolicy.together(InvalidPolicy(errors)) if errors else None
 
 
 def _of_file(mistake: PolicyError, documents: Mapping[str, Document]) -> PolicyError:

@@ -1,12 +1,12 @@
 """Reads the files that a person names. What cannot be read is bad input; what is in them is judged elsewhere."""
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from handshake_acceptor.policy.documents import Document
+from handshake_core.json_reader import NotReadable, read_strictly
 from handshakectl.errors import BadInput
 
 
@@ -29,11 +29,8 @@ def read_documents(paths: Iterable[Path]) -> list[Document]:
 
 
 def read_json(path: Path) -> Any:
-    """The file's content, which must be JSON."""
+    """The file's content, which must be JSON that has every key once."""
     try:
-        return json.loads(read_text(path).removeprefix("\ufeff"))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise BadInput(f"{path}: not JSON, at {place}: {error.msg}") from error
-    except (RecursionError, ValueError) as error:
-        raise BadInput(f"{path}: not JSON: nested too deeply, or a number too long") from error
+        return read_strictly(read_text(path).removeprefix("\ufeff"))
+    except NotReadable as error:
+        raise BadInput(f"{path}: {error}") from error

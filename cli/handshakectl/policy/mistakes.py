@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from handshake_acceptor.policy.decide import PolicyError
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
 from handshakectl.output import say
 
 
@@ -12,9 +12,10 @@ def as_dicts(mistakes: Sequence[PolicyError]) -> list[dict[str, Any]]:
     return [{"document": each.document, "pointer": each.pointer, "message": each.message} for each in mistakes]
 
 
-def first_of(errors: Sequence[PolicyError]) -> str:
-    """The first error, for one line, and how many more there are."""
-    return f"{errors[0]} (and {len(errors) - 1} more)" if len(errors) > 1 else str(errors[0])
+def first_of(invalid: InvalidPolicy) -> str:
+    """The first mistake, for one line, and how many there are besides."""
+    more = invalid.count - 1
+    return f"{invalid.errors[0]} (and {more:,} more)" if more else str(invalid.errors[0])
 
 
 def say_mistakes(errors: Sequence[PolicyError], found: Sequence[PolicyError]) -> None:

@@ -117,7 +117,7 @@ def _policy(name: str, folder: Path, now: Callable[[], datetime]) -> PolicyFile 
         return [f"setting /policy: {json.dumps(name)}: cannot be read: {why}"]
     policy = load_policy([Document(name, text)])
     if isinstance(policy, InvalidPolicy):
-        return [f"setting /policy: {error}" for error in policy.errors]
+        return [f"setting /policy: {error}" for error in policy.told]
     if (size := len(text.encode())) > MOST_BYTES:
         return [f"setting /policy: {name}: {size} bytes; a parameter holds {MOST_BYTES} (8 KB)"]
     return PolicyFile(name, text, policy, now())

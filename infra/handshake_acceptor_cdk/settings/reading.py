@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from aws_cdk import Token
 from constructs import Node
 
 from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
+from handshake_core.json_reader import TWICE, NotReadable, read
 from handshake_core.json_schema import compile_schema, violations
+from handshake_core.mistakes import Words, and_more, told
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
@@ -45,7 +48,7 @@ def given(node: Node, context: str = CONTEXT) -> Any:
             # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
             raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
     file = node.try_get_context(FILE)
-    return node.try_get_context(context) if file is None else _read(str(file))
+    return node.try_get_context(context) if file is None else read_file(str(file))
 
 
 def schema() -> dict[str, Any]:
@@ -63,15 +66,20 @@ def checked(
     together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
     problems: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with every mistake.
+    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with the mistakes.
 
     `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
     before.
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = list(violations(compile_schema(schema), raw)) or [*together(raw), *_sink_elsewhere(raw, region)]
-    found = [f"setting {pointer or '/'}: {why}" for pointer, why in mistakes]
+    mistakes = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
+    if not mistakes:
+        whole = (*together(raw), *_sink_elsewhere(raw, region))
+        mistakes = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
+    found, more = told(mistakes)
+    if more:
+        found.append(and_more(more))
     if region not in HOME_REGIONS and not Token.is_unresolved(region):
         found.append(
             f"region {region}: Organizations sends its events only to its partition's home region; "
@@ -100,19 +108,21 @@ def _snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _read(file: str) -> Any:
+def read_file(file: str) -> Any:
+    """The content of a JSON file that a person wrote. Raises `WrongSettings`."""
     try:
-        return json.loads(Path(file).read_text("utf-8"), object_pairs_hook=_once)
+        content, repeated = read(Path(file).read_text("utf-8"))
     except OSError as error:
         raise WrongSettings([f"settings file {json.dumps(file)}: cannot be read: {error.strerror}"]) from error
-    except ValueError as error:
-        raise WrongSettings([f"settings file {json.dumps(file)}: not JSON: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: not UTF-8 text, at byte {error.start}"]) from error
+    except NotReadable as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: {error}"]) from error
+    if repeated:
+        found, more = told([partial(_sentence, pointer, partial(str, TWICE)) for pointer in repeated])
+        raise WrongSettings([*found, and_more(more)] if more else found)
+    return content
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, each key once: json.loads alone lets the last of two equal keys win, without a word."""
-    keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise WrongSettings(f"setting {key}: given twice; keep one" for key in twice)
-    return dict(pairs)
+def _sentence(pointer: str, words: Words) -> str:
+    return f"setting {pointer or '/'}: {words()}"

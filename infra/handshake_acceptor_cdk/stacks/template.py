@@ -36,7 +36,7 @@ from handshake_acceptor_cdk.functions import acceptor_role
 from handshake_acceptor_cdk.names import NAME
 from handshake_acceptor_cdk.partitions import COMMERCIAL, HOME_REGIONS, OTHERS, Partition
 from handshake_acceptor_cdk.settings.acceptor import Settings, load
-from handshake_acceptor_cdk.settings.reading import CONTEXT, FILE, WrongSettings
+from handshake_acceptor_cdk.settings.reading import CONTEXT, FILE, WrongSettings, read_file
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack, Inputs, revision
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument
 from handshake_core.handshake import Action
@@ -218,9 +218,9 @@ def _refuse_long_defaults(template: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Builds both from cdk.json, or from the settings file that is named instead."""
-    context = json.loads(Path("cdk.json").read_text("utf-8"))["context"]
-    given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
     try:
+        context = read_file("cdk.json")["context"]
+        given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
         # One template is for every partition's home region.
         settings = load(App(context=context | given).node, Aws.REGION)
         file, warnings = build(settings, context)

@@ -195,6 +195,20 @@ def test_all_mistakes_are_said_at_once() -> None:
     assert len(problems(wrong, "eu-west-1")) == 6
 
 
+def test_at_most_ten_mistakes_are_said_and_the_rest_counted() -> None:
+    said = problems({f"orgin{number}": [] for number in range(1000)})
+    assert len(said) == 11
+    assert said[-1] == "and 990 more mistakes"
+
+
+def test_keys_that_are_written_twice_by_the_thousand_are_ten_mistakes_and_a_count(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("{" + ",".join(f'"{number // 2}": 0' for number in range(4000)) + "}")
+    with pytest.raises(WrongSettings) as wrong:
+        load(App(context={"settings": str(file)}).node, "us-east-1")
+    assert (len(wrong.value.problems), wrong.value.problems[-1]) == (11, "and 1,990 more mistakes")
+
+
 def test_settings_are_parsed_whole() -> None:
     assert parse(LOCAL | {"sweepMinutes": 60, "logRetentionDays": 30, "tracing": True}, "us-east-1") == Settings(
         region="us-east-1",
@@ -228,9 +242,17 @@ def test_a_file_stands_in_for_cdk_json(tmp_path: Path) -> None:
     [
         (
             "origins",
-            "settings file {file}: not JSON: Expecting value: line 1 column 1 (char 0)",
+            "settings file {file}: not JSON, at line 1, column 1: a value must stand here: a text in double quotes, "
+            "a number, true, false, null, [ or {",
         ),
-        ('{"tracing": true, "tracing": false}', "setting tracing: given twice; keep one"),
+        (
+            '{"tracing": true, "tracing": false}',
+            "setting /tracing: this key is written more than once; JSON would keep only the last",
+        ),
+        (
+            '{"x": 1, "origins": [{"a": 1, "a": 2}]}',
+            "setting /origins/0/a: this key is written more than once; JSON would keep only the last",
+        ),
         (None, "settings file {file}: cannot be read: No such file or directory"),
     ],
 )
@@ -253,13 +275,13 @@ def test_a_misspelt_context_does_not_deploy_other_settings(key: str, meant: str)
 
 def test_the_app_says_one_line_a_mistake_and_exits_1() -> None:
     context = {"handshakeAcceptor": {"sweepMinutes": 4, "tracing": "on"}}
-    environment = os.environ | {"CDK_CONTEXT_JSON": json.dumps(context), "CDK_DEFAULT_REGION": "eu-west-1"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JSII_")}
+    environment |= {"CDK_CONTEXT_JSON": json.dumps(context), "CDK_DEFAULT_REGION": "eu-west-1"}
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    said = [line for line in done.stderr.splitlines() if not line.startswith("b'")]
     assert done.returncode == 1
-    assert [line.split(":")[:2] for line in said] == [
+    assert [line.split(":")[:2] for line in done.stderr.splitlines()] == [
         ["handshake-acceptor", " setting /sweepMinutes"],
         ["handshake-acceptor", " setting /tracing"],
         ["handshake-acceptor", " region eu-west-1"],
