@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from aws_cdk import App, Stack
 
-from handshake_acceptor_cdk.asset.build import RELAY as RELAY_ASSET
-from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset
+from handshake_acceptor_cdk.asset.build import BuildFailed
 from handshake_acceptor_cdk.settings import acceptor, hub, relay
 from handshake_acceptor_cdk.settings.reading import HUB, RELAY, STACK, WrongSettings, given
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
@@ -23,12 +22,12 @@ _REGION = os.environ.get("CDK_DEFAULT_REGION", "us-east-1")
 
 def _acceptor(app: App) -> Stack:
     read = acceptor.load(app.node, _REGION)
-    return AcceptorStack(app, "HandshakeAcceptor", settings=read, asset=build_asset(), account=_ACCOUNT)
+    return AcceptorStack(app, "HandshakeAcceptor", settings=read, account=_ACCOUNT)
 
 
 def _relay(app: App) -> Stack:
     read = relay.parse(given(app.node, RELAY), _REGION)
-    return RelayStack(app, "HandshakeRelay", settings=read, asset=build_asset(asset=RELAY_ASSET), account=_ACCOUNT)
+    return RelayStack(app, "HandshakeRelay", settings=read, account=_ACCOUNT)
 
 
 def _hub(app: App) -> Stack:
