@@ -123,7 +123,7 @@ class Handshake:
     organization_id: str
     management_account_id: str
     addressees: frozenset[str]
-    """The accounts it is addressed to; empty if it was sent to an e-mail address, or names nobody."""
+    """The accounts it is addressed to, without the sender; empty if it was sent to an e-mail address, or to nobody."""
     expires_at: datetime
     listed: bool
     """Whether our own list showed it, which is what proves that an e-mail invitation is ours."""
@@ -202,8 +202,9 @@ class _Reading:
         if action:
             self._agree("Action", action, arn["action"].upper())
         addressees = self._accounts(organization_id, management_account_id)
-        if action is Action.TRANSFER_RESPONSIBILITY and len(addressees) > 1:
-            addressees -= {management_account_id}  # it is between two management accounts, and may name them both
+        if action is Action.INVITE or len(addressees) > 1:
+            # It is the sender. It never invites itself, but what is no invitation can be addressed to it alone.
+            addressees -= {management_account_id}
         if self.faults or action is None or state is None or expires_at is None:
             return self._invalid(identifier, state)
         return Handshake(

@@ -22,6 +22,8 @@ def shown(found: Handshake, settings: Settings) -> Json:
     """A handshake as every operation answers it."""
     origin = found.organization_id if settings.organization_party_prefix else found.organization_id[2:]
     parties = [Party(PartyType.ORGANIZATION, origin)]
+    if settings.inviter_is_a_party and found.action is Action.INVITE:
+        parties.append(Party(PartyType.ACCOUNT, found.sender))
     if found.target.type is not PartyType.ORGANIZATION:
         parties.append(found.target)
     return {

@@ -76,6 +76,8 @@ class Settings:
     describe_refused_to_standalone: bool = False
     # The ORGANIZATION party's id is seen with and without `o-`.
     organization_party_prefix: bool = True
+    # AWS's samples do not show the inviting management account among an invitation's parties; two public emulators do.
+    inviter_is_a_party: bool = False
     # AcceptHandshake can answer before the handshake reads ACCEPTED.
     accept_delay: timedelta = timedelta(0)
     # A member accepts another organization's invitation without leaving first (since late 2025).

@@ -12,6 +12,8 @@ from handshakectl.main import app
 from local.world import ORGANIZATION, allow, deny, document
 
 HANDSHAKES = Path(__file__).parents[1] / "handshakes"
+FIELD = Path(__file__).parents[1] / "field"
+EVENTS = Path(__file__).parents[1] / "events"
 INVITE = str(HANDSHAKES / "invite-by-account.json")
 IN_TIME = ("--at", "2026-11-24T00:00:00Z")
 
@@ -252,6 +254,37 @@ def test_every_recorded_invitation_can_be_simulated(write, name):
     result = run("simulate", "--policy", write("a.json", allow()), "--handshake", HANDSHAKES / f"{name}.json", *IN_TIME)
     assert result.exit_code == 0
     assert "@" not in result.output
+
+
+@pytest.mark.parametrize("name", ["05-inviter-is-a-party-too", "05b-inviter-and-email"])
+def test_the_inviter_among_the_parties_is_the_sender(name):
+    options = ["--policy", FIELD / "00-policy.json", "--account", "222222222222", *IN_TIME]
+    assert run("simulate", *options, "--handshake", FIELD / f"{name}.json").stdout.split()[0] == "ACCEPT"
+    third = json.loads((FIELD / f"{name}.json").read_text())
+    third["Handshake"]["Parties"].append({"Type": "ACCOUNT", "Id": "999999999999"})
+    result = run("simulate", *options, "--handshake", "-", input=json.dumps(third))
+    assert (result.exit_code, result.stdout.split()[0]) == (1, "INELIGIBLE")
+    assert "addressed to another account" in result.stdout
+
+
+def in_cloudtrail():
+    """A record of CloudTrail, from the whole event down to the handshake in it, as people cut it out."""
+    event = json.loads((EVENTS / "invite-account.json").read_text())
+    handshake = event["detail"]["responseElements"]["handshake"]
+    log_file, looked_up = {"Records": [event["detail"]]}, {"Events": [{"CloudTrailEvent": json.dumps(event["detail"])}]}
+    named = json.loads((FIELD / "02-cloudtrail-record-as-handshake.json").read_text())
+    refused = json.loads((FIELD / "19-duplicate-invite-record.json").read_text())
+    answers = [event["detail"]["responseElements"], {"Handshake": handshake}, handshake]
+    return [named, event, event["detail"], *answers, log_file, looked_up, refused, refused["detail"]]
+
+
+@pytest.mark.parametrize("record", in_cloudtrail(), ids=range(len(in_cloudtrail())))
+def test_a_record_of_cloudtrail_is_told_from_a_handshake(write, folder, record):
+    folder.joinpath("record.json").write_text(json.dumps(record))
+    result = run("simulate", "--policy", write("a.json", allow()), "--handshake", "record.json", *IN_TIME)
+    assert (result.exit_code, result.stdout) == (2, "")
+    said = "a record of CloudTrail, not a handshake as describe-handshake prints it"
+    assert result.stderr == f"handshakectl: record.json: {said}\n"
 
 
 def test_all_features_are_enabled_for_a_member_of_that_organization(write):

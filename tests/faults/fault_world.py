@@ -23,7 +23,6 @@ import botocore.session
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.parsers import create_parser
 
-from handshake_acceptor import state
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
@@ -43,6 +42,7 @@ from local.world import (
     OTHER_ORGANIZATION,
     PREFIX,
     START,
+    SideBySide,
     World,
     allow,
     client_error,
@@ -154,7 +154,7 @@ class FaultWorld(World):
         self.step = 0
         self.frames: list[Frame] = []
         self.total_calls = 0
-        self.left_before: tuple[Organization | None, datetime] = None, START - state.FRESH * 2
+        self.left_before: tuple[Organization | None, datetime] = None, START - timedelta(seconds=40) * 2
         """Where the account was when it was last moved by others, and when that was."""
 
     # What a run is
@@ -171,7 +171,7 @@ class FaultWorld(World):
         )
         organizations = Organizations(Client(self._perform), clock)
         store = PolicyStore(Client(self._perform), clock, PREFIX)
-        looker = StateReader(organizations, store, self.reader, clock, MEMBER, "aws")
+        looker = StateReader(organizations, store, self.reader or SideBySide(self), clock, MEMBER, "aws")
         trigger = Trigger.from_event({"source": "aws.scheduler"} if event is None else event)
         try:
             report = Reconcile(organizations, looker, clock, self._judge_record).run(trigger)
@@ -348,7 +348,7 @@ class FaultWorld(World):
         if self.parameters.values.get(f"{PREFIX}mode") != "enforce":
             raise Wrong(f"{operation} while the brake is on")
         was_in, moved_at = self.left_before
-        if verdict != wanted and self.now - moved_at <= state.FRESH:
+        if verdict != wanted and self.now - moved_at <= timedelta(seconds=40):
             verdict = self.verdict(handshake_id, was_in)  # as fresh as any look can be
         if verdict != wanted:
             raise Wrong(f"{operation} of a handshake that the policy gives {verdict}")

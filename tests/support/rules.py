@@ -13,8 +13,8 @@ from tests.support.synthesis import ROOT, Deployed
 CUSTOM, DEFAULT = "AWS::Events::EventBus.Ref", "default"
 
 
-def recorded(file: str, /, **detail: Any) -> dict[str, Any]:
-    event = json.loads((ROOT / "tests" / "events" / f"{file}.json").read_text())
+def recorded(file: str, /, folder: str = "events", **detail: Any) -> dict[str, Any]:
+    event = json.loads((ROOT / "tests" / folder / f"{file}.json").read_text())
     event["detail"] |= detail
     return event
 

@@ -102,6 +102,19 @@ class TestAnswersLookAsRecorded:
         party = ("ACCOUNT", MEMBER)
         assert world.invite() == recorded("INVITE", "OPEN", party, party, origin=ORGANIZATION[2:])
 
+    @pytest.mark.parametrize("party", [("ACCOUNT", MEMBER), ("EMAIL", "mary@example.com")])
+    def test_inviter_among_the_parties_of_an_invitation(self, world, party):
+        world.service.configure(inviter_is_a_party=True)
+        expected = recorded("INVITE", "OPEN", party, party)
+        expected["Parties"].insert(1, {"Id": MANAGEMENT, "Type": "ACCOUNT"})
+        assert world.invite(party[1]) == expected
+
+    def test_inviter_among_the_parties_of_nothing_else(self):
+        world = World(["h-theparent", HANDSHAKE], members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
+        world.service.configure(inviter_is_a_party=True)
+        world.call("EnableAllFeatures", MANAGEMENT)
+        assert world.listed() == [recorded("ENABLE_ALL_FEATURES", "REQUESTED", ("ACCOUNT", MEMBER))]
+
     def test_enable_all_features(self):
         world = World(["h-theparent", HANDSHAKE], members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
         world.call("EnableAllFeatures", MANAGEMENT)

@@ -214,11 +214,11 @@ def test_a_role_that_may_not_accept_is_said_before_any_statement() -> None:
         ),
         (
             {"listed": False, "Parties": [{"Type": "EMAIL", "Id": "mary@example.com"}]},
-            Reason("NOT_LISTED", "it names no account, and this account's own list does not show it"),
+            Reason("NOT_LISTED", "it is addressed to no account, and this account's own list does not show it"),
         ),
         (
             {"listed": False, "Parties": []},
-            Reason("NOT_LISTED", "it names no account, and this account's own list does not show it"),
+            Reason("NOT_LISTED", "it is addressed to no account, and this account's own list does not show it"),
         ),
     ],
 )  # fmt: skip
@@ -286,8 +286,9 @@ def test_an_invitation_of_somebody_else_is_not_ours_because_it_is_listed() -> No
     assert kind(allow(), addressee="999999999999", listed=True) == "INELIGIBLE"
 
 
-def test_an_invitation_of_the_origin_itself_is_not_ours() -> None:
-    assert kind(allow(), addressee=MANAGEMENT, listed=True) == "INELIGIBLE"
+def test_an_invitation_that_names_only_its_sender_is_ours_only_where_our_own_list_shows_it() -> None:
+    assert kind(allow(), addressee=MANAGEMENT, listed=True) == "ACCEPT"
+    assert kind(allow(), addressee=MANAGEMENT, listed=False) == "INELIGIBLE"
 
 
 def test_an_approval_is_addressed_to_the_management_account_itself() -> None:

@@ -153,16 +153,32 @@ def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(
     assert Handshake.from_api(raw, listed=False).addressees == addressees
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.TRANSFER_RESPONSIBILITY])
-def test_only_a_transfer_may_name_the_origins_account_without_being_addressed_to_it(action: Action) -> None:
-    accounts = [{"Type": "ACCOUNT", "Id": account} for account in (MANAGEMENT, OWN)]
-    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts), listed=True).addressees == {
-        MANAGEMENT,
-        OWN,
-    }
-    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts[:1]), listed=True).addressees == {
-        MANAGEMENT
-    }
+def named(action: Action, *accounts: str) -> frozenset[str]:
+    """Whom a handshake is addressed to whose parties are these accounts."""
+    parties = [{"Type": "ACCOUNT", "Id": account} for account in accounts]
+    handshake = Handshake.from_api(raw_handshake(Action=action.value, Parties=parties), listed=True)
+    assert isinstance(handshake, Handshake)
+    return handshake.addressees
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_the_origins_management_account_is_the_sender_where_another_account_is_named_too(action: Action) -> None:
+    third = "999999999999"
+    assert named(action, MANAGEMENT, OWN) == {OWN}
+    assert named(action, OWN, third, MANAGEMENT) == {OWN, third}
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_named_alone_it_is_the_addressee_of_everything_but_an_invitation(action: Action) -> None:
+    assert named(action, MANAGEMENT) == (set() if action is Action.INVITE else {MANAGEMENT})
+
+
+@pytest.mark.parametrize(
+    ("name", "addressees"), [("05-inviter-is-a-party-too", {OWN}), ("05b-inviter-and-email", set())]
+)
+def test_the_inviter_among_the_parties_as_the_field_shows_it_is_the_sender(name: str, addressees: set[str]) -> None:
+    raw = json.loads((SAMPLES.parent / "field" / f"{name}.json").read_text("utf-8"))["Handshake"]
+    assert Handshake.from_api(raw, listed=True).addressees == addressees
 
 
 def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:

@@ -26,6 +26,9 @@ from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
 
+# Keys that nothing of describe-handshake has: of CloudTrail's answers, files and events, and of a record down to the
+# handshake in it, which spells its keys in another case.
+_CLOUDTRAIL = {"Events", "Records", "detail", "responseElements", "handshake", "arn"}
 _SOME_ACCOUNT = "0" * 12  # for a handshake that names no account: one sent to an e-mail address
 
 
@@ -82,6 +85,8 @@ def _raw(path: Path) -> Any:
         raise BadInput(f"{path}: holds a list of handshakes; give one of them")
     if isinstance(raw, dict) and "Handshake" in raw:
         raw = raw["Handshake"]
+    if isinstance(raw, dict) and raw.keys() & _CLOUDTRAIL:
+        raise BadInput(f"{path}: a record of CloudTrail, not a handshake as describe-handshake prints it")
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: not a handshake: must be an object as describe-handshake prints it")
     return raw

@@ -28,7 +28,8 @@ RECORD: dict[str, Any] = {
         "responseElements": {"handshake": {"id": HANDSHAKE_ID}},
     },
 }
-_RECORD_INPUT = {"event_name": "$.detail.eventName", "handshake_id": "$.detail.responseElements.handshake.id"}
+_OWN_CALL_INPUT = {"event_name": "$.detail.eventName"}
+_RECORD_INPUT = _OWN_CALL_INPUT | {"handshake_id": "$.detail.responseElements.handshake.id"}
 
 
 class EventRules(Construct):
@@ -52,8 +53,9 @@ class EventRules(Construct):
         self._function = function
         self._failures = failures
         # Organizations records an invitation in the account that sends it, so that this rule sees only what the
-        # account itself does as a management account: it costs nothing.
-        self._wake("Record", "Handshakes that this account's own calls create", RECORD, _RECORD_INPUT)
+        # account itself does as a management account: it costs nothing. It passes no handshake id, for what the
+        # account invites is not its own to answer, and a run fails that is hinted at what the account does not see.
+        self._wake("Record", "Handshakes that this account's own calls create", RECORD, _OWN_CALL_INPUT)
         self._wake("ForwardedRecord", "Records that a management account forwards", RECORD, _RECORD_INPUT, bus=bus)
         self._wake(
             "Hint",

@@ -105,11 +105,14 @@ class Settings:
     clear_sweeps: int = 3
 
     def __post_init__(self) -> None:
-        refuse_mistakes(self, schema(), _together)
+        refuse_mistakes(self, schema(), self.region, _together)
 
 
 def load(node: Node, region: str) -> Settings:
-    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`."""
+    """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`.
+
+    `region` is the one that is deployed to, or `Aws.REGION` for a template that is for every home region.
+    """
     file = node.try_get_context(FILE)
     return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
 

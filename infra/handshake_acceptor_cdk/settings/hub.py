@@ -31,7 +31,7 @@ class HubSettings:
     """Organizations of which every account may."""
 
     def __post_init__(self) -> None:
-        refuse_mistakes(self, _SCHEMA, _somebody)
+        refuse_mistakes(self, _SCHEMA, self.region, _somebody)
 
 
 def parse(raw: Any, region: str) -> HubSettings:

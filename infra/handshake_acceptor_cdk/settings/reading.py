@@ -7,16 +7,17 @@ that JSON file instead. Every mistake is said at once, one sentence each.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aws_cdk import Aws, Token
 from botocore import xform_name
 from constructs import Node
 
-from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
 from handshake_core.json_schema import compile_schema, violations
 
 if TYPE_CHECKING:
@@ -77,12 +78,14 @@ def checked(
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    if found := [*_mistakes(raw, schema, together), *wrong_region(region), *problems]:
+    if found := [*_mistakes(raw, schema, region, together), *wrong_region(region), *problems]:
         raise WrongSettings(found)
     return {xform_name(key): value for key, value in raw.items()}
 
 
-def refuse_mistakes(settings: DataclassInstance, schema: dict[str, Any], together: Together = lambda raw: ()) -> None:
+def refuse_mistakes(
+    settings: DataclassInstance, schema: dict[str, Any], region: str | None, together: Together = lambda raw: ()
+) -> None:
     """Holds settings that Python code states against the schema of those in JSON. Raises `WrongSettings`.
 
     What has its default value is not looked at, and neither is what the schema does not know: a region, a policy.
@@ -90,13 +93,13 @@ def refuse_mistakes(settings: DataclassInstance, schema: dict[str, Any], togethe
     changed = (each for each in fields(settings) if getattr(settings, each.name) != each.default)
     raw = {_camel_case(each.name): _as_json(getattr(settings, each.name)) for each in changed}
     known = {key: value for key, value in raw.items() if key in schema["properties"] and key != "policy"}
-    if found := _mistakes(known, schema, together):
+    if found := _mistakes(known, schema, region or Aws.REGION, together):
         raise WrongSettings(found)
 
 
 def wrong_region(region: str) -> list[str]:
-    """Why nothing may be deployed to a region; nothing, if it is the home region of its partition."""
-    if region in HOME_REGIONS:
+    """Why nothing may be deployed to a region; nothing, if it is a home region, or is known only then."""
+    if region in HOME_REGIONS or Token.is_unresolved(region):
         return []
     return [
         f"region {region}: Organizations sends its events only to its partition's home region; "
@@ -104,8 +107,8 @@ def wrong_region(region: str) -> list[str]:
     ]
 
 
-def _mistakes(raw: Any, schema: dict[str, Any], together: Together) -> list[str]:
-    found = list(violations(compile_schema(schema), raw)) or list(together(raw))
+def _mistakes(raw: Any, schema: dict[str, Any], region: str, together: Together) -> list[str]:
+    found = list(violations(compile_schema(schema), raw)) or [*together(raw), *_sink_elsewhere(raw, region)]
     return [f"setting {pointer or '/'}: {why}" for pointer, why in found]
 
 
@@ -118,6 +121,19 @@ def _as_json(value: Any) -> Any:
 def _camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
+
+
+def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    """A link and its sink are in one region: https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html."""
+    anywhere = Token.is_unresolved(region)
+    homes = {each.home_region: each.name for each in PARTITIONS if anywhere or each.home_region == region}
+    if not homes or "observabilitySink" not in raw:
+        return  # a deploy to another region is refused anyway
+    _, partition, _, sink_region, *_ = raw["observabilitySink"].split(":")
+    if homes.get(sink_region) != partition:
+        ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
+        where = f"{sink_region} (partition {partition})"
+        yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
 
 
 def _read(file: str) -> Any:

@@ -23,7 +23,7 @@ class RelaySettings:
     runbook: str = "docs/runbook.md"
 
     def __post_init__(self) -> None:
-        refuse_mistakes(self, _schema())
+        refuse_mistakes(self, _schema(), self.region)
 
 
 def parse(raw: Any, region: str) -> RelaySettings:

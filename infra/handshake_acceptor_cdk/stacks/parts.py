@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, CfnCondition, Stack, Token
+from aws_cdk import Annotations, CfnCondition, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -57,8 +57,7 @@ class AcceptorParts:
 
     def __init__(self, scope: Construct, settings: Settings, inputs: Inputs) -> None:
         """Raises `WrongSettings` where the stack's region is known, and Organizations sends no events there."""
-        region = Stack.of(scope).region
-        if not Token.is_unresolved(region) and (wrong := wrong_region(region)):
+        if wrong := wrong_region(Stack.of(scope).region):
             raise WrongSettings(wrong)
         self.parameters = PolicyParameters(scope, "Policy", prefix=settings.prefix, deployed=inputs.policy)
         self.failures = failures = FailureQueue(scope, "Failures")

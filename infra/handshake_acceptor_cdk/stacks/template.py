@@ -223,7 +223,7 @@ def main(arguments: list[str]) -> int:
     given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
     try:
         # One template is for every partition's home region.
-        settings = load(App(context=context | given).node, COMMERCIAL.home_region)
+        settings = load(App(context=context | given).node, Aws.REGION)
         file, warnings = build(settings, context)
     except WrongSettings as wrong:
         problems = wrong.problems

@@ -201,7 +201,7 @@ def _ineligible(handshake: Handshake, account: Account, now: datetime) -> Iterat
         seen_accounts = tuple(sorted(handshake.addressees))[:_SHOWN_VALUES]
         yield Reason("OTHER_ADDRESSEE", "it is addressed to another account", (("seen", seen_accounts),))
     elif not handshake.addressees and not handshake.listed:
-        yield Reason("NOT_LISTED", "it names no account, and this account's own list does not show it")
+        yield Reason("NOT_LISTED", "it is addressed to no account, and this account's own list does not show it")
 
 
 def _role_may_not(handshake: Handshake, account: Account) -> Iterator[Reason]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Aws
 
+from handshake_acceptor_cdk.settings import relay as relay_settings
 from handshake_acceptor_cdk.settings.acceptor import MOST_GRANTS, Origin, Settings, load, parse
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_core.handshake import Action
@@ -143,6 +144,42 @@ def test_more_grants_than_a_role_can_hold_are_refused_here_rather_than_by_the_de
     assert problems({"origins": many, "declinable": [ORIGIN]}) == (
         "setting /origins: 61 actions with those of declinable; the function's role has room for 60",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("17-settings-sink-other-region", "eu-west-1 (partition aws)"),
+        ("17c-settings-sink-other-partition", "us-gov-west-1 (partition aws-us-gov)"),
+    ],
+)
+@pytest.mark.parametrize("stack", ["acceptor", "relay"])
+def test_a_sink_elsewhere_is_refused_here_rather_than_by_the_deploy(name: str, place: str, stack: str) -> None:
+    raw = json.loads((ROOT / "tests" / "field" / f"{name}.json").read_text())
+    if stack == "relay":
+        raw = {"observabilitySink": raw["observabilitySink"]}
+    with pytest.raises(WrongSettings) as wrong:
+        (parse if stack == "acceptor" else relay_settings.parse)(raw, "us-east-1")
+    assert wrong.value.problems == (
+        f"setting /observabilitySink: is in {place}; an account can be linked only to one in its own region, "
+        "us-east-1 (partition aws)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-northwest-1")]
+)
+def test_a_sink_is_taken_where_it_is(partition: str, region: str) -> None:
+    sink = f"arn:{partition}:oam:{region}:111111111111:sink/00000000-0000-0000-0000-000000000001"
+    assert parse({"observabilitySink": sink}, region).observability_sink == sink
+    # A template is for every home region, so that a sink in any of them may be named.
+    assert parse({"observabilitySink": sink}, Aws.REGION).observability_sink == sink
+
+
+def test_a_template_takes_no_sink_in_a_region_that_it_cannot_be_deployed_to() -> None:
+    sink = "arn:aws:oam:eu-west-1:111111111111:sink/00000000-0000-0000-0000-000000000001"
+    (sentence,) = problems({"observabilitySink": sink}, Aws.REGION)
+    assert sentence.startswith("setting /observabilitySink: is in eu-west-1 (partition aws);")
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "us-gov-east-1", "cn-north-1", "eu-central-1", ""])
