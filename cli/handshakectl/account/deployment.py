@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from handshake_acceptor.observed import ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicySnapshot
-from handshake_acceptor.state import ObservedState
 from handshake_core import retry
 from handshakectl.account.session import Aws, Caller
 from handshakectl.account.waiting import look
@@ -30,7 +30,7 @@ _MOST_EVENTS = 1000
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # it is read like `property`
+class once(Generic[T]):  # noqa: N801 - it is read like `property`
     """A property that is read once, whether that answers or raises what reading raises."""
 
     def __init__(self, read: Callable[[Any], T]) -> None:

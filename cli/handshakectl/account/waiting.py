@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from handshake_acceptor.observed import ObservedState, is_pending, urgency
 from handshake_acceptor.organizations import Organizations, unknown_account
 from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.policy.decide import DecisionKind
 from handshake_acceptor.policy.store import PolicySnapshot
-from handshake_acceptor.state import ObservedState, is_pending, urgency
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshakectl.account.session import Caller
 
