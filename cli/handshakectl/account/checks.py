@@ -117,6 +117,7 @@ class Checks:
         self._deployed = deployed
 
     def region(self) -> str:
+        """Whether Organizations' events appear in this region."""
         home = _HOME.get(self._deployed.caller.partition)
         if home is None:
             text = f"the home region of partition {self._deployed.caller.partition} is not known here"
@@ -126,6 +127,7 @@ class Checks:
         return f"{home}, the home region"
 
     def stack(self) -> str:
+        """Whether the stack is deployed, no deploy of it failed, and its policy is at the prefix asked about."""
         name, status = self._deployed.stack["StackName"], self._deployed.stack["StackStatus"]
         if status not in _SETTLED:
             raise _Wrong(f"{name} is {status}", "look at the stack's events, then deploy again")
@@ -137,6 +139,7 @@ class Checks:
         return f"{name} is {status}"
 
     def function(self) -> str:
+        """Whether the function can run, reads this policy, and ends before the next sweep."""
         found = self._deployed.function
         state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
         if state not in ("Active", "Inactive") or update != "Successful":
@@ -151,6 +154,7 @@ class Checks:
         return f"{NAME}, {found.get('Runtime', 'unknown runtime')}, {found.get('MemorySize', '?')} MB"
 
     def rules(self) -> str:
+        """Whether rules on both buses wake the function, and none of them is disabled."""
         events = self._deployed.aws.client("events")
         arn = self._deployed.function["FunctionArn"]
         counted = []
@@ -166,6 +170,7 @@ class Checks:
         return f"enabled: {', '.join(counted)}"
 
     def schedule(self) -> str:
+        """Whether the sweep is enabled and wakes the function."""
         found = self._deployed.schedule
         if found["State"] != "ENABLED":
             raise _Wrong("the sweep is disabled, so handshakes by e-mail are never found", "enable it in Scheduler")
@@ -174,6 +179,7 @@ class Checks:
         return f"{NAME}-sweep, {found['ScheduleExpression']}"
 
     def policy(self) -> str:
+        """Whether the policy is valid and in force."""
         policy, mode = self._deployed.snapshot.policy, self._deployed.snapshot.mode
         if isinstance(policy, InvalidPolicy):
             raise _Wrong(f"invalid: {first_of(policy)}", "correct it: handshakectl pull, validate, push")
@@ -206,6 +212,7 @@ class Checks:
         return f"the role may list, read the policy, and accept what it allows ({plural(len(arns), 'origin')})"
 
     def queue(self) -> str:
+        """Whether no event failed for good."""
         url = self._outputs.get("FailureQueueUrl")
         if url is None:
             raise _Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
@@ -218,6 +225,7 @@ class Checks:
         return f"{name} is empty"
 
     def last_run(self) -> str:
+        """Whether the function ran within two sweeps, and that run did not fail."""
         run, since = self._deployed.last_run, self._deployed.two_sweeps_ago
         if run is None:
             advice = "look at the schedule and at the function's errors; handshakectl run wakes it now"
@@ -229,6 +237,7 @@ class Checks:
         return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
 
     def pending(self) -> str:
+        """Whether every handshake that waits is allowed or denied by some statement."""
         view = self._deployed.pending
         if nobody := nobody_allows(view):
             text = f"{plural(nobody, 'handshake')} that no statement allows or denies"

@@ -30,7 +30,7 @@ _MOST_EVENTS = 1000
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # it is read like `property`
+class once(Generic[T]):  # noqa: N801 - it is read like `property`
     """A property that is read once, whether that answers or raises what reading raises."""
 
     def __init__(self, read: Callable[[Any], T]) -> None:

@@ -48,7 +48,8 @@ class Aws:
         try:
             with _MAKES_CLIENTS:
                 wanted = _CONFIG.merge(config) if config else _CONFIG
-                return self._session.client(service, config=wanted, **self._keys)
+                make: Callable[..., Any] = self._session.client  # a name that is a variable has no type
+                return make(service, config=wanted, **self._keys)
         except ValueError as error:  # botocore's answer to an endpoint that is no URL
             raise BadInput(f"AWS configuration: {error}") from error
 

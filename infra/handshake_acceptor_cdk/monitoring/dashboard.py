@@ -58,7 +58,7 @@ class Dashboard(cloudwatch.Dashboard):
 
         self.add_widgets(
             cloudwatch.TextWidget(
-                markdown=_header(settings, Stack.of(self)),
+                markdown=_header(settings, scope),
                 width=_WIDTH,
                 height=3,
                 background=cloudwatch.TextWidgetBackground.TRANSPARENT,
@@ -146,12 +146,12 @@ _COUNT = cloudwatch.YAxisProps(min=0, label="count", show_units=False)
 _AS_STATED = cloudwatch.PeriodOverride.INHERIT
 
 
-def _header(settings: Settings, stack: Stack) -> str:
+def _header(settings: Settings, scope: Construct) -> str:
     runbook = settings.runbook
     where = f"[the runbook]({runbook})" if runbook.startswith("https://") else f"the runbook, `{runbook}`"
-    host = console(stack)
+    host, region = console(scope), Stack.of(scope).region
     allowlist, mode = (
-        f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={stack.region})"
+        f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={region})"
         for name in (f"{settings.prefix}policy/allowlist", f"{settings.prefix}mode")
     )
     return (
