@@ -285,7 +285,7 @@ def _put_together(found: Iterable[tuple[int, _Region]]) -> _Region:
 
 
 def _effective(rules: _Rules) -> tuple[int, ...]:
-    """At the end only time is left: when something allows, leaves pending and declines, in the old policy, in the new."""
+    """Only time is left: when something allows, leaves pending and declines, in the old policy and in the new."""
     when = [0] * 6
     for time, what, policies in rules:
         if policies & _BASE:
@@ -570,11 +570,12 @@ def _for_whom(change: Change) -> str:
         return f"for {who or 'an account in'} the origin's own organization"
     if current == Names((), all_but=True):
         return ""
-    orgs = Names(tuple(name for name in current.names if name != NONE), current.all_but)
-    if not current.all_but and not orgs.names:
-        return "for an account in none"
-    where = _one_of(orgs, "organization")
-    return f"for {who} {where}" if who else f"for an account in {'none or ' if NONE in current else ''}{where}"
+    in_none = Role.STANDALONE in change.roles
+    organizations = Names(tuple(name for name in current.names if name != NONE), current.all_but)
+    if in_none and not current.all_but:
+        return f"for an account in {_or(['none', *organizations.names])}"
+    where = _one_of(organizations, "organization")
+    return f"for {who or 'an account in'} {'none or ' if in_none else ''}{where}"
 
 
 def _when(stretch: Stretch) -> str:
