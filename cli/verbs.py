@@ -1,7 +1,7 @@
 """Finds the module of a verb, and turns what goes wrong in it into one line and an exit status.
 
-A verb's function returns its exit status. Its module is imported only when it is asked for: `validate` and
-`simulate` never load an AWS library.
+A verb's function returns its exit status. Its module is imported only when it is asked for: `validate`,
+`simulate` and `compare` never load an AWS library.
 """
 
 import sys
@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-_VERBS = ("validate", "simulate", "pending", "push", "pull", "run", "doctor", "fleet")
+_VERBS = ("validate", "simulate", "compare", "pending", "push", "pull", "run", "doctor", "fleet")
 
 YES, NO, BAD = 0, 1, 2
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,3 +218,262 @@ def reworded(source: random.Random, statements: tuple[Statement, ...]) -> list[S
             pieces.append(Statement(f"R{len(pieces)}", statement.effect, *changed.values(), *window, statement.respond))
     source.shuffle(pieces)
     return pieces
+
+
+# -- the lines are those that a person would write
+
+
+def lines(base: list[dict[str, Any]], to: list[dict[str, Any]]) -> list[str]:
+    policies = [load([Document("policy", document(*statements))]) for statements in (base, to)]
+    assert all(isinstance(policy, Policy) for policy in policies), policies
+    return sentences(compare(*policies))  # type: ignore[arg-type]
+
+
+JOIN = allow("Join")
+NEVER = deny("Never", Origin={"OrganizationId": "o-exampleorgid"})
+ENABLE = allow("Enable", action="ENABLE_ALL_FEATURES")
+IN_NONE = "INVITE from o-exampleorgid of 111111111111, for an account in none"
+MARCH, APRIL = "2027-03-31T00:00:00Z", "2027-04-30T23:59:59Z"
+ALL_OF_IT = "every action from o-exampleorgid of any management account"
+
+
+def until(moment: str) -> dict[str, Any]:
+    return {"Condition": {"NotAfter": moment}}
+
+
+@pytest.mark.parametrize(
+    ("base", "to", "said"),
+    [
+        pytest.param([], [JOIN], [f"newly accepted: {IN_NONE} (allowed by Join)"], id="an Allow comes"),
+        pytest.param([JOIN], [], [f"no longer accepted: {IN_NONE} (until now allowed by Join)"], id="an Allow goes"),
+        pytest.param(
+            [],
+            [JOIN | until(MARCH)],
+            [f"newly accepted: {IN_NONE}, until {MARCH} (allowed by Join)"],
+            id="an Allow comes for a time",
+        ),
+        pytest.param(
+            [JOIN | until(MARCH)],
+            [JOIN | until(APRIL)],
+            [f"newly accepted: {IN_NONE}, after {MARCH} until {APRIL} (allowed by Join)"],
+            id="a window is longer",
+        ),
+        pytest.param(
+            [JOIN],
+            [JOIN | {"Condition": {"NotBefore": MARCH, "NotAfter": APRIL}}],
+            [f"no longer accepted: {IN_NONE}, before {MARCH} or after {APRIL} (until now allowed by Join)"],
+            id="a window comes",
+        ),
+        pytest.param(
+            [],
+            [JOIN | {"Condition": {"NotBefore": MARCH, "NotAfter": MARCH}}],
+            [f"newly accepted: {IN_NONE}, at {MARCH} (allowed by Join)"],
+            id="a moment",
+        ),
+        pytest.param(
+            [JOIN, NEVER],
+            [JOIN],
+            [
+                f"newly accepted: {IN_NONE} (allowed by Join; until now denied by Never)",
+                f"no longer denied: {ALL_OF_IT} (until now denied by Never)",
+            ],
+            id="a Deny goes and shows what it held",
+        ),
+        pytest.param(
+            [JOIN, allow("Not") | {"Effect": "Deny", "Condition": {"CurrentOrganization": "NONE"}}],
+            [JOIN],
+            [f"newly accepted: {IN_NONE} (allowed by Join; until now denied by Not)"],
+            id="a Deny goes that held one thing",
+        ),
+        pytest.param(
+            [JOIN],
+            [JOIN, NEVER],
+            [
+                f"no longer accepted: {IN_NONE} (until now allowed by Join; denied by Never)",
+                f"newly denied: {ALL_OF_IT} (denied by Never)",
+            ],
+            id="a Deny comes",
+        ),
+        pytest.param(
+            [NEVER, deny("Freeze")],
+            [NEVER],
+            [
+                "no longer denied: every action from any organization other than o-exampleorgid"
+                " of any management account (until now denied by Freeze)"
+            ],
+            id="a Deny of everything goes, and another holds",
+        ),
+        pytest.param(
+            [deny("Freeze", **until(MARCH))],
+            [],
+            [f"no longer denied: every action from any origin, until {MARCH} (until now denied by Freeze)"],
+            id="a Deny of everything goes",
+        ),
+        pytest.param(
+            [
+                deny("Org", Origin={"OrganizationId": "o-a000000000"}),
+                deny("Acc", Origin={"ManagementAccountId": "1" * 12}),
+            ],
+            [],
+            [
+                "no longer denied: every action from o-a000000000 of any management account"
+                " (until now denied by Acc and Org)",
+                "no longer denied: every action from any organization of 111111111111"
+                " (until now denied by Acc and Org)",
+            ],
+            id="two Denies that cross",
+        ),
+        pytest.param(
+            [deny("All")],
+            [deny("Rest", Action=["ENABLE_ALL_FEATURES", "APPROVE_ALL_FEATURES", "TRANSFER_RESPONSIBILITY"])],
+            [
+                "no longer denied: INVITE or ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE from any origin"
+                " (until now denied by All)"
+            ],
+            id="a Deny holds less",
+        ),
+        pytest.param(
+            [],
+            [allow("Both", action=["INVITE", "ENABLE_ALL_FEATURES"], organization=["o-a000000000", "o-b000000000"])],
+            [
+                "newly accepted: INVITE from o-a000000000 or o-b000000000 of 111111111111, for an account in none"
+                " (allowed by Both)",
+                "newly accepted: ENABLE_ALL_FEATURES from o-a000000000 or o-b000000000 of 111111111111,"
+                " for a member of the origin's own organization (allowed by Both)",
+            ],
+            id="two organizations, two actions, by default",
+        ),
+        pytest.param(
+            [],
+            [
+                allow("One", ["o-a000000000", "o-b000000000"], ["111111111111", "222222222222"]),
+                allow("Two", ["o-b000000000", "o-c000000000"], ["222222222222", "333333333333"]),
+            ],
+            [
+                "newly accepted: INVITE from o-a000000000 or o-b000000000 of 111111111111 or 222222222222,"
+                " for an account in none (allowed by One and Two)",
+                "newly accepted: INVITE from o-b000000000 or o-c000000000 of 222222222222 or 333333333333,"
+                " for an account in none (allowed by One and Two)",
+            ],
+            id="two Allows that overlap",
+        ),
+        pytest.param(
+            [JOIN],
+            [JOIN | {"Condition": {"CurrentOrganization": ["NONE", "o-oldcompany1", "o-oldcompany2"]}}],
+            [
+                "newly accepted: INVITE from o-exampleorgid of 111111111111,"
+                " for a member of o-oldcompany1 or o-oldcompany2 (allowed by Join)"
+            ],
+            id="accounts may come from more organizations",
+        ),
+        pytest.param(
+            [],
+            [
+                allow(
+                    "Move",
+                    action=["INVITE", "ENABLE_ALL_FEATURES"],
+                    Condition={"CurrentOrganization": ["NONE", "o-oldcompany1"]},
+                )
+            ],
+            [
+                "newly accepted: INVITE or ENABLE_ALL_FEATURES from o-exampleorgid of 111111111111,"
+                " for an account in none or o-oldcompany1 (allowed by Move)"
+            ],
+            id="what nobody can accept needs no line of its own",
+        ),
+        pytest.param(
+            [],
+            [allow("Bill", action="TRANSFER_RESPONSIBILITY", Condition={"CurrentOrganization": "ANY"})],
+            [
+                "newly accepted: TRANSFER_RESPONSIBILITY from o-exampleorgid of 111111111111,"
+                " for the management account of any organization (allowed by Bill)"
+            ],
+            id="ANY",
+        ),
+        pytest.param(
+            [JOIN],
+            [JOIN, allow("Back") | {"Effect": "Deny", "Respond": "Decline"}],
+            [
+                "newly declined: INVITE from o-exampleorgid of 111111111111 (declined by Back)",
+                f"no longer accepted: {IN_NONE} (until now allowed by Join; denied by Back)",
+            ],
+            id="it is sent back",
+        ),
+        pytest.param(
+            [allow("Back") | {"Effect": "Deny", "Respond": "Decline"}],
+            [NEVER],
+            [
+                "no longer declined: INVITE from o-exampleorgid of 111111111111"
+                " (denied by Never; until now denied by Back)",
+                "newly denied: every action other than INVITE from o-exampleorgid of any management account,"
+                " for an account in any organization (denied by Never)",
+                "newly denied: every action from o-exampleorgid of any management account other than 111111111111"
+                " (denied by Never)",
+            ],
+            id="it is not sent back any more",
+        ),
+    ],
+)
+def test_the_lines_are_those_that_a_person_would_write(
+    base: list[dict[str, Any]], to: list[dict[str, Any]], said: list[str]
+) -> None:
+    assert lines(base, to) == said
+
+
+@pytest.mark.parametrize(
+    ("base", "to"),
+    [
+        pytest.param([JOIN, NEVER], [NEVER | {"Sid": "No"}, JOIN | {"Sid": "Yes"}], id="other Sids, other order"),
+        pytest.param(
+            [allow("Both", ["o-a000000000", "o-b000000000"])],
+            [allow("A", "o-a000000000"), allow("B", "o-b000000000")],
+            id="a statement is split",
+        ),
+        pytest.param([JOIN], [JOIN | {"Condition": {"CurrentOrganization": "NONE"}}], id="the default is written out"),
+        pytest.param(
+            [JOIN],
+            [
+                allow("Early", **until(MARCH)),
+                allow("Late", Condition={"NotBefore": "2027-03-31T00:00:00.000001Z"}),
+            ],
+            id="two windows without a gap",
+        ),
+        pytest.param([JOIN, NEVER], [NEVER], id="an Allow goes that was denied"),
+        pytest.param(
+            [],
+            [allow("Nobody", action="ENABLE_ALL_FEATURES", Condition={"CurrentOrganization": "NONE"})],
+            id="an Allow for nobody",
+        ),
+        pytest.param(
+            [],
+            [deny("Nobody", Action="ENABLE_ALL_FEATURES", Condition={"CurrentOrganization": "NONE"})],
+            id="a Deny for nobody",
+        ),
+        pytest.param(
+            [deny("All")],
+            [deny("None", Condition={"CurrentOrganization": "NONE"}), deny("All"), ENABLE],
+            id="all of it is denied already",
+        ),
+    ],
+)
+def test_what_changes_words_alone_gives_no_line(base: list[dict[str, Any]], to: list[dict[str, Any]]) -> None:
+    assert lines(base, to) == []
+    assert lines(to, base) == []
+
+
+def test_a_sentence_spells_out_ten_values_and_the_change_has_all() -> None:
+    organizations = [f"o-{number:010d}" for number in range(12)]
+    policy = load([Document("policy", document(allow("Join", organizations)))])
+    assert isinstance(policy, Policy)
+    changes = compare(Policy((), ""), policy)
+    (change,) = changes.changes
+    assert change.organizations == Names(tuple(organizations))
+    assert ", o-0000000009 or 2 more of 111111111111" in sentences(changes)[0]
+
+
+def test_first_and_last_moments_are_as_open_as_no_bound() -> None:
+    bounded = Statement(
+        "S", Effect.DENY, frozenset(), frozenset(), frozenset(), frozenset(), EARLIEST, LATEST, Respond.LEAVE_PENDING
+    )
+    (change,) = compare(Policy((), ""), Policy((bounded,), "")).changes
+    assert change.times == (Stretch(None, None),)
