@@ -110,7 +110,7 @@ class Fleet:
         for account in self.accounts:
             attempt = 1
             while not self._invited(bucket):
-                clock.wait(clock.backoff(attempt))
+                clock.sleep(clock.backoff(attempt))
                 attempt += 1
             account.invited_at = self.loop.now
             account.listed_at = self.loop.now + self.assumed.listed_delay(account.dice("listed"))

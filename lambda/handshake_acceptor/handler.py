@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
-from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
@@ -23,7 +23,8 @@ _CONFIG = retry.client_config("handshake-acceptor")
 _SESSION = botocore.session.get_session()
 _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
-_READER = ThreadPoolExecutor(max_workers=1)
+_READER = ThreadPoolExecutor(max_workers=2)
+_MEMORY = Memory()
 
 logger = Logger()
 metrics = Metrics()
@@ -46,8 +47,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
     organizations = Organizations(_ORGANIZATIONS, clock)
-    looker = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
-    report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
+    states = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
+    report = Reconcile(organizations, states, clock, telemetry.decision, _MEMORY).run(trigger)
     telemetry.run(report, trigger)
     if report.failures:
         raise RunFailed(", ".join(report.failures))

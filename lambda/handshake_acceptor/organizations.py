@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from handshake_acceptor.observed import Listing
+from handshake_acceptor.observed import unknown_account as unknown_account
 from handshake_acceptor.policy.decide import NONE
 from handshake_core import retry
 from handshake_core.handshake import (
     ACCOUNT_ID,
     ORGANIZATION_ID,
     Account,
+    Action,
     Handshake,
     InvalidHandshake,
     Role,
+    State,
     invalid_handshake,
     is_over,
+    timestamp,
 )
 
 
@@ -32,16 +38,6 @@ class Client(Protocol):
     def decline_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What the account's own list shows."""
-
-    handshakes: tuple[Handshake | InvalidHandshake, ...]
-    """Those that do not plainly say that they are over, and those that were wanted."""
-    count: int
-    """Of all that it shows."""
-
-
 class Organizations:
     """The handshake operations of the account that calls. Reads are retried; accept and decline are one attempt."""
 
@@ -49,17 +45,19 @@ class Organizations:
         self._client = client
         self._clock = clock
 
-    def list(self, wanted: Collection[str] = ()) -> Listing:
-        """What this account received. Finished handshakes stay in the list for 30 days, and are read only if `wanted`.
+    def list(self, wanted: Collection[str] = (), *, patient: bool = True) -> Listing:
+        """What this account received. Finished handshakes stay in the list for 30 days; `Listing` says which are read.
 
-        One that two pages show is given once, as the later page shows it.
+        One that two pages show is given once, as the later page shows it. Nothing is tried twice unless `patient`.
         Raises `retry.READ_FAILURES`.
         """
         shown: dict[str, Handshake | InvalidHandshake | None] = {}
         nameless = []
-        for page in retry.pages(self._clock, self._client.list_handshakes_for_account):
-            for raw in page.get("Handshakes") or ():
-                if is_over(raw) and raw["Id"] not in wanted:
+        now = arrived_at = self._clock.now()
+        for page in retry.pages(self._clock, self._client.list_handshakes_for_account, patient=patient):
+            arrived_at = page.ended
+            for raw in page.content.get("Handshakes") or ():
+                if is_over(raw) and raw["Id"] not in wanted and not _is_join(raw, now):
                     shown[raw["Id"]] = None
                     continue
                 read = Handshake.from_api(raw, listed=True)
@@ -68,17 +66,17 @@ class Organizations:
                 else:
                     nameless.append(read)
         named = (each for each in shown.values() if each is not None)
-        return Listing((*named, *nameless), len(shown) + len(nameless))
+        return Listing((*named, *nameless), len(shown) + len(nameless), arrived_at)
 
-    def describe(self, handshake_id: str) -> Handshake | InvalidHandshake:
+    def describe(self, handshake_id: str, *, patient: bool = True) -> Handshake | InvalidHandshake:
         """One handshake by id. Raises `retry.CALL_FAILURES`; a standalone account may be refused."""
-        answer = retry.call(self._clock, lambda: self._client.describe_handshake(HandshakeId=handshake_id))
+        answer = self._ask(patient, lambda: self._client.describe_handshake(HandshakeId=handshake_id))
         return _answered(handshake_id, answer)
 
-    def account(self, account_id: str, partition: str) -> Account:
+    def account(self, account_id: str, partition: str, *, patient: bool = True) -> Account:
         """The account as it is now. Raises `retry.CALL_FAILURES`, which never means that it is standalone."""
         try:
-            answer = retry.call(self._clock, self._client.describe_organization) or {}
+            answer = self._ask(patient, self._client.describe_organization) or {}
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "AWSOrganizationsNotInUseException":
                 return Account(account_id, partition, Role.STANDALONE, NONE)
@@ -92,6 +90,9 @@ class Organizations:
         role = Role.MANAGEMENT if management == account_id else Role.MEMBER
         return Account(account_id, partition, role, identifier)
 
+    def _ask(self, patient: bool, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return (retry.call if patient else retry.in_time)(self._clock, call)
+
     def accept(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """Accepts, once. The answer may come before the handshake reads `ACCEPTED`. Raises `retry.CALL_FAILURES`."""
         return _answered(handshake_id, retry.once(lambda: self._client.accept_handshake(HandshakeId=handshake_id)))
@@ -101,9 +102,12 @@ class Organizations:
         return _answered(handshake_id, retry.once(lambda: self._client.decline_handshake(HandshakeId=handshake_id)))
 
 
-def unknown_account(account_id: str, partition: str) -> Account:
-    """An account whose organization could not be found out."""
-    return Account(account_id, partition, Role.UNKNOWN, "UNKNOWN")
+def _is_join(raw: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a raw handshake is an invitation that was accepted and would not have expired yet."""
+    if raw.get("State") != State.ACCEPTED or raw.get("Action") != Action.INVITE:
+        return False
+    expires_at = timestamp(raw.get("ExpirationTimestamp"))
+    return expires_at is not None and expires_at > now
 
 
 def _answered(handshake_id: str, answer: dict[str, Any] | None) -> Handshake | InvalidHandshake:

@@ -1,26 +1,66 @@
-"""One run: look at the world, decide, act, record. Whatever woke it, it does the same.
+"""One run: observe, decide, act in turns, record. Whatever woke it, it does the same.
 
-Safe to repeat and to overlap with another run at every step. Nothing is accepted on a policy that was read before a
-wait: before every further attempt the handshakes, the policy and the account are read, and all is decided, again.
+Safe to repeat and to overlap with another run at every step. A call that changes something is sent only on evidence
+that is young enough at that moment (`evidence`); what is too old is read, and everything is decided, again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum
 
+from handshake_acceptor.observed import LIST_UNREADABLE, NOT_SEEN, ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.record import Outcome, Record, Report
-from handshake_acceptor.state import LIST_UNREADABLE, NOT_SEEN, ListUnreadable, StateReader
+from handshake_acceptor.state import ListUnreadable, NoEvidence, StateReader, failure_reason
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
-from handshake_core.errors import Failure, Remedy, classify
+from handshake_core.errors import DEADLINE, Failure, Remedy, classify
 from handshake_core.handshake import Handshake, InvalidHandshake, Reason, State
 
-DEADLINE = "DEADLINE"
-"""The failure of a run that had no time left for something that seconds cure."""
+
+class SendState(Enum):
+    """What is known of a run's attempts at one handshake, all of them together."""
+
+    NOTHING = "none can have had an effect"
+    BY_ANOTHER = "none had, for another run was faster"
+    LOST = "one may have had: its answer was lost"
+    ANSWERED = "one has had, or will have: it was answered"
+
+
+@dataclass
+class Memory:
+    """What one process remembers from run to run. It may be lost at any time."""
+
+    unconfirmed: dict[str, Plan] = field(default_factory=dict)
+    """Accepts that were sent and not seen to succeed, by handshake id: the next run settles them first."""
+    stands: set[tuple[str, str]] = field(default_factory=set)
+    """(handshake id, organization) of joins that the account was given a minute to show, and did not."""
+
+
+@dataclass
+class Turn:
+    """One handshake that is to be acted on, and how far that has come."""
+
+    plan: Plan
+    due: datetime
+    """When it may be acted on again."""
+    sent: SendState = SendState.NOTHING
+    confirms: bool = False
+    """Nothing more is sent: it is only looked at."""
+    looks: int = 0
+    failure: Failure | None = None
+    """Of the last attempt, where seconds may cure it."""
+    reasons: tuple[Reason, ...] = ()
+    """Why nothing more is sent."""
+
+    @property
+    def may_move_account(self) -> bool:
+        """Whether an attempt at it has, or may have, accepted an invitation."""
+        return self.plan.is_invite and not self.plan.declines and self.sent is not SendState.NOTHING
 
 
 class Reconcile:
@@ -29,49 +69,205 @@ class Reconcile:
     def __init__(
         self,
         organizations: Organizations,
-        looker: StateReader,
+        states: StateReader,
         clock: retry.Clock,
         emit: Callable[[Record], None],
+        memory: Memory | None = None,
     ) -> None:
         """`emit` is called once for each decision, as soon as its outcome is known."""
         self._organizations = organizations
-        self._looker = looker
+        self._states = states
         self._clock = clock
         self._emit = emit
+        self._memory = Memory() if memory is None else memory
         self._records: list[Record] = []
-        self._failures: list[str] = []
 
     def run(self, trigger: Trigger) -> Report:
-        """Looks, decides, acts and records. What the other side did wrong is in `Report.failures`, never raised."""
+        """Observes, decides, acts and records. What the other side did wrong is in the report, never raised."""
         self._trigger = trigger
-        self._wanted = {trigger.handshake_id} - {""}
         try:
-            view = self._looker.look(self._wanted)
-        except ListUnreadable as error:
-            self._failures.append(str(error))
-            view = self._looker.blind(self._wanted, error)
-        moved = False
-        for each in plan(view, trigger, self._clock.now()):
-            settled = each
-            moves = each.outcome is None and each.is_invite and not each.declines
-            if moves and moved:
-                text = "a run answers one invitation, and another came first"
-                settled = each.ended(Outcome.RETRY_LATER, Reason("ONE_INVITE_A_RUN", text))
-            elif each.outcome is None:
-                settled = self._act(each)
-                self._looker.expire()
-                untouched = settled.outcome in (Outcome.LEFT_PENDING, Outcome.OBSERVED, Outcome.NEEDS_HUMAN)
-                moved = moved or (moves and not untouched)
-            self._settle(settled)
-        failures = tuple(dict.fromkeys([*self._looker.failures, *self._failures]))
-        return Report(tuple(self._records), failures, view.listed, view.snapshot)
+            state = self._look()
+            plans = [self._settle_earlier(each) for each in plan(state, trigger, self._clock.now())]
+            for each in plans:
+                if each.outcome is not None:
+                    self._record(each)
+            self._take_turns([Turn(each, due=self._clock.now()) for each in plans if each.outcome is None])
+        finally:
+            self._states.close()
+        failures, postponed = tuple(self._states.failures), tuple(self._states.postponed)
+        return Report(tuple(self._records), failures, state.listed, state.snapshot, postponed)
 
-    def _settle(self, settled: Plan) -> None:
-        assert settled.outcome is not None  # noqa: S101 - every plan that is left to settle has ended
+    def _look(self) -> ObservedState:
+        wanted = {self._trigger.handshake_id, *self._memory.unconfirmed} - {""}
+        try:
+            return self._states.look(wanted, self._memory.stands)
+        except ListUnreadable as error:
+            self._states.note(str(error), error.later)
+            return self._states.unreadable(wanted, error)
+
+    def _take_turns(self, turns: list[Turn]) -> None:
+        """Each has its first attempt before any has its second, and then when its own backoff is over."""
+        for turn in turns:
+            self._states.watch(turn.plan.handshake.id)
+        while turns:
+            # Turns stand in the order of their plans, and the first of those that are equal is taken.
+            turn = min(turns, key=lambda each: (each.plan.attempts > 0 or each.confirms, each.due))
+            ended = self._take(turn)
+            if ended is not None:
+                turns.remove(turn)
+                self._record(ended)
+            if turn.may_move_account:
+                for other in [each for each in turns if each is not turn and each.plan.is_invite]:
+                    if not other.plan.declines:
+                        turns.remove(other)
+                        self._record(other.plan.with_outcome(Outcome.RETRY_LATER, _ONE_INVITE_A_RUN))
+
+    def _take(self, turn: Turn) -> Plan | None:
+        """One attempt, or one look for a confirmation. None if there is to be another."""
+        wait = max((turn.due - self._clock.now()).total_seconds(), 0.0)
+        if not self._clock.has_time(wait):
+            return self._out_of_time(turn)
+        if wait:
+            self._clock.sleep(wait)
+        if not turn.confirms:
+            try:
+                return self._attempt(turn)
+            except ListUnreadable as error:
+                if turn.sent is SendState.NOTHING:
+                    self._states.note(str(error), error.later)
+                turn.reasons = (Reason(LIST_UNREADABLE, str(error)),)
+            except NoEvidence as error:
+                self._states.note(error.code, later=False)
+                turn.reasons = (error.reason,)
+            if turn.sent is SendState.NOTHING:
+                return turn.plan.with_outcome(Outcome.RETRY_LATER, *turn.reasons)
+            turn.confirms = True
+        return self._confirm(turn)
+
+    def _attempt(self, turn: Turn) -> Plan | None:
+        """Decides again on evidence of this moment and, if it still is to be acted on, sends one call."""
+        handshake_id = turn.plan.handshake.id
+        if over := _terminal(turn, _shown(self._states.refresh(), handshake_id)):
+            return self._ended(turn, over)
+        state = self._states.evidence()
+        decided = {each.handshake.id: each for each in plan(state, self._trigger, self._clock.now())}[handshake_id]
+        decided = replace(decided, attempts=turn.plan.attempts)
+        if over := _terminal(turn, decided.handshake):
+            return self._ended(turn, over)
+        if decided.outcome is not None or decided.decision.kind is not turn.plan.decision.kind:
+            return self._changed(turn, decided)
+        if not self._clock.has_time():
+            return self._out_of_time(turn)
+        turn.plan = replace(decided, attempts=decided.attempts + 1)
+        send = self._organizations.decline if decided.declines else self._organizations.accept
+        try:
+            answer = send(handshake_id)
+        except retry.CALL_FAILURES as error:
+            return self._not_answered(turn, classify(error))
+        self._states.after_call(changed=True)
+        turn.sent, turn.confirms, turn.due = SendState.ANSWERED, True, self._clock.now()
+        over = _terminal(turn, answer)
+        return over and self._ended(turn, over)
+
+    def _changed(self, turn: Turn, decided: Plan) -> Plan | None:
+        """Policy, account or handshake are not what they were: where it is another act now, the next run does that."""
+        changed = Reason("DECISION_CHANGED", f"the decision became {decided.decision.kind} during this run")
+        if turn.sent is SendState.LOST:
+            turn.confirms, turn.reasons = True, (changed,)  # too late to take back: its effect may come yet
+            return self._confirm(turn)
+        return decided if decided.outcome is not None else decided.with_outcome(Outcome.RETRY_LATER, changed)
+
+    def _not_answered(self, turn: Turn, failure: Failure) -> Plan | None:
+        """What follows from an attempt that was not answered with success."""
+        now = failure.remedy is Remedy.RETRY_NOW
+        self._states.after_call(changed=failure.ambiguous or not now)
+        if failure.ambiguous:
+            turn.sent = SendState.LOST
+        elif failure.code == "HandshakeAlreadyInStateException" and turn.sent is SendState.NOTHING:
+            turn.sent = SendState.BY_ANOTHER
+        if now:
+            turn.failure = failure
+            turn.due = self._clock.now() + timedelta(seconds=self._clock.backoff(turn.plan.attempts))
+            return None
+        turn.reasons = (failure_reason(failure),)
+        if failure.remedy is Remedy.LOOK or turn.sent is SendState.LOST:
+            turn.confirms, turn.due = True, self._clock.now()
+            return None
+        later = failure.remedy is Remedy.RETRY_LATER
+        return turn.plan.with_outcome(Outcome.RETRY_LATER if later else Outcome.NEEDS_HUMAN, *turn.reasons)
+
+    def _confirm(self, turn: Turn) -> Plan | None:
+        """Looks once whether the handshake is over."""
+        if over := _terminal(turn, self._fetch(turn.plan, turn.sent)):
+            return self._ended(turn, over)
+        if turn.sent is SendState.NOTHING:
+            return self._unsettled(turn, *turn.reasons)
+        turn.looks += 1
+        turn.due = self._clock.now() + timedelta(seconds=self._clock.backoff(turn.looks))
+        return None
+
+    def _fetch(self, planned: Plan, sent: SendState) -> Handshake | InvalidHandshake:
+        """The handshake as it is now. An organization can refuse every look at it as soon as it is joined."""
+        seen = self._states.fetch_one(planned.handshake.id)
+        if isinstance(seen, Handshake) or not isinstance(planned.handshake, Handshake):
+            return seen
+        # The answer said that the invitation was accepted; what is missing is only that it has had its effect.
+        answered = sent is SendState.ANSWERED and planned.is_invite and not planned.declines
+        if answered and self._states.organization() == planned.handshake.organization_id:
+            return replace(planned.handshake, state=State.ACCEPTED)
+        return seen
+
+    def _out_of_time(self, turn: Turn) -> Plan:
+        """No call may begin any more. The next run goes on."""
+        if turn.confirms:
+            return self._unsettled(turn, *turn.reasons)
+        if turn.failure is None:
+            self._states.note(DEADLINE, later=False)
+            return self._unsettled(turn, Reason(DEADLINE, "there was no time left to try"))
+        self._states.note(f"{DEADLINE} {turn.failure.code}", later=False)
+        return self._unsettled(turn, failure_reason(turn.failure))
+
+    def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
+        """The next run settles it."""
+        if turn.sent is SendState.NOTHING or turn.plan.declines:
+            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
+        self._memory.unconfirmed[turn.plan.handshake.id] = turn.plan
+        return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
+
+    def _ended(self, turn: Turn, ended: Plan) -> Plan:
+        handshake = ended.handshake
+        if turn.may_move_account and isinstance(handshake, Handshake) and handshake.state is State.ACCEPTED:
+            self._states.joined(handshake)
+        return ended
+
+    def _settle_earlier(self, planned: Plan) -> Plan:
+        """What became of an accept that an earlier run of this process could not confirm."""
+        sent = self._memory.unconfirmed.get(planned.handshake.id)
+        if sent is None or planned.outcome is None:
+            return planned  # it is still pending, and still to be accepted
+        seen = planned.handshake
+        if not isinstance(seen, Handshake) and isinstance(sent.handshake, Handshake):
+            seen = self._fetch(sent, SendState.ANSWERED)
+        if isinstance(seen, Handshake) and seen.state.pending:
+            return planned  # decided anew; its effect may come yet, so it stays in mind
+        over = _terminal(Turn(sent, self._clock.now(), SendState.ANSWERED), seen)
+        if over is None and self._clock.now() <= _expiry(sent):
+            self._states.note("ACCEPT_UNCONFIRMED", later=False)
+            return replace(sent, attempts=0).with_outcome(Outcome.ACCEPT_UNCONFIRMED, _UNCONFIRMED)
+        del self._memory.unconfirmed[planned.handshake.id]
+        if over is None:
+            return planned
+        confirmed = (_CONFIRMED,) if over.outcome is Outcome.ACCEPTED else ()
+        return replace(over, attempts=0, reasons=over.reasons + confirmed)
+
+    def _record(self, settled: Plan) -> None:
+        assert settled.outcome is not None  # noqa: S101 - every plan that is recorded has ended
         if any(reason.code == NOT_SEEN for reason in settled.reasons) and settled.outcome is Outcome.RETRY_LATER:
-            self._failures.append("HINTED_HANDSHAKE_NOT_SEEN")
+            self._states.note("HINTED_HANDSHAKE_NOT_SEEN", later=False)
         if settled.outcome is Outcome.ACCEPT_UNCONFIRMED:
-            self._failures.append("ACCEPT_UNCONFIRMED")
+            self._states.note("ACCEPT_UNCONFIRMED", later=False)
+        elif isinstance(settled.handshake, Handshake) and not settled.handshake.state.pending:
+            self._memory.unconfirmed.pop(settled.handshake.id, None)
         record = Record(
             handshake=settled.handshake,
             decision=settled.decision,
@@ -84,125 +280,34 @@ class Reconcile:
         self._records.append(record)
         self._emit(record)
 
-    def _act(self, planned: Plan) -> Plan:
-        """Accepts or declines, with retries until the deadline, and says what became of it."""
-        send = self._organizations.decline if planned.declines else self._organizations.accept
-        current, sent = planned, Sent.NOTHING
-        self._wanted.add(planned.handshake.id)
-        try:
-            for attempt in retry.retrying(self._clock, retry.is_retry_now):
-                with attempt:
-                    if self._looker.is_stale and self._clock.has_time():
-                        current = self._again(current, sent)
-                        if current.outcome is not None:
-                            return current
-                    if not self._clock.has_time():
-                        self._failures.append(DEADLINE)
-                        return _unsettled(current, sent, Reason(DEADLINE, "there was no time left to try"))
-                    current = replace(current, attempts=current.attempts + 1)
-                    try:
-                        answer = send(current.handshake.id)
-                    except retry.CALL_FAILURES as error:
-                        if classify(error).ambiguous:
-                            sent = Sent.LOST
-                        raise
-                    return _over(current, answer, Sent.ANSWERED) or self._await(current, Sent.ANSWERED)
-        except ListUnreadable as error:
-            settled = self._await(current, sent, Reason(LIST_UNREADABLE, str(error)))
-            if settled.outcome is Outcome.RETRY_LATER:
-                self._failures.append(str(error))
-            return settled
-        except retry.CALL_FAILURES as error:
-            return self._refused(current, classify(error), sent)
-        raise AssertionError("unreachable: the attempts return or raise")
 
-    def _again(self, current: Plan, sent: Sent) -> Plan:
-        """Looks and decides again, as if for the first time. Has an outcome unless it is to be sent (again)."""
-        view = self._looker.look(self._wanted)
-        while self._looker.is_stale and self._clock.has_time():
-            view = self._looker.look(self._wanted)
-        plans = {each.handshake.id: each for each in plan(view, self._trigger, self._clock.now())}
-        decided = replace(plans[current.handshake.id], attempts=current.attempts)
-        if over := _over(current, decided.handshake, sent):
-            return over
-        if decided.outcome is None and decided.decision.kind is current.decision.kind:
-            return decided
-        changed = Reason("DECISION_CHANGED", f"the decision became {decided.decision.kind} during this run")
-        if sent is Sent.LOST:
-            return self._await(current, sent, changed)  # too late to take back: its effect may come yet
-        # Where it should be something else, the next run does that.
-        return decided if decided.outcome is not None else decided.ended(Outcome.RETRY_LATER, changed)
-
-    def _refused(self, planned: Plan, failure: Failure, sent: Sent) -> Plan:
-        """What is left when the last attempt was not answered with success."""
-        reason = _failed(failure)
-        if failure.remedy is Remedy.RETRY_NOW:
-            self._failures.append(f"{DEADLINE} {failure.code}")
-            return _unsettled(planned, sent, reason)
-        if failure.code == "HandshakeAlreadyInStateException" and sent is Sent.NOTHING:
-            sent = Sent.BY_ANOTHER
-        if failure.remedy is Remedy.LOOK or sent is Sent.LOST:
-            return self._await(planned, sent, reason)
-        later = failure.remedy is Remedy.RETRY_LATER
-        return planned.ended(Outcome.RETRY_LATER if later else Outcome.NEEDS_HUMAN, reason)
-
-    def _await(self, planned: Plan, sent: Sent, *reasons: Reason) -> Plan:
-        """Looks until the handshake is over or, where something was sent, until the deadline."""
-
-        def goes_on(seen: Handshake | InvalidHandshake) -> bool:
-            return sent is not Sent.NOTHING and _over(planned, seen, sent) is None
-
-        if not self._clock.has_time():
-            return _unsettled(planned, sent, *reasons)
-        seen = retry.until(self._clock, lambda: self._sight(planned, sent), goes_on)
-        return _over(planned, seen, sent) or _unsettled(planned, sent, *reasons)
-
-    def _sight(self, planned: Plan, sent: Sent) -> Handshake | InvalidHandshake:
-        """The handshake as it is now. An organization can refuse every look at it as soon as it is joined."""
-        seen = self._looker.sight(planned.handshake.id)
-        if isinstance(seen, Handshake) or not isinstance(planned.handshake, Handshake):
-            return seen
-        # The answer said that the invitation was accepted; what is missing is only that it has had its effect.
-        answered = sent is Sent.ANSWERED and planned.is_invite and not planned.declines
-        if answered and self._looker.organization() == planned.handshake.organization_id:
-            return replace(planned.handshake, state=State.ACCEPTED)
-        return seen
+def _shown(state: ObservedState, handshake_id: str) -> Handshake | InvalidHandshake:
+    return next(each for each in state.handshakes if each.id == handshake_id)
 
 
-class Sent(Enum):
-    """What is known of a run's attempts at one handshake, all of them together."""
-
-    NOTHING = "none can have had an effect"
-    BY_ANOTHER = "none had, for another run was faster"
-    LOST = "one may have had: its answer was lost"
-    ANSWERED = "one has had, or will have: it was answered"
-
-
-def _over(planned: Plan, seen: Handshake | InvalidHandshake, sent: Sent) -> Plan | None:
+def _terminal(turn: Turn, seen: Handshake | InvalidHandshake) -> Plan | None:
     """What a handshake that is over means for a plan to act on it; None if it is not over."""
+    planned, sent = turn.plan, turn.sent
     state = seen.state if isinstance(seen, Handshake) else None
     if state is None or state.pending:
         return None
     done = replace(planned, handshake=seen)
-    if state is (State.DECLINED if planned.declines else State.ACCEPTED) and sent in (Sent.LOST, Sent.ANSWERED):
-        reasons = (_ANSWER_LOST,) if sent is Sent.LOST else ()
-        return done.ended(Outcome.DECLINED if planned.declines else Outcome.ACCEPTED, *reasons)
+    if state is (State.DECLINED if planned.declines else State.ACCEPTED) and sent in _OURS:
+        reasons = (_ANSWER_LOST,) if sent is SendState.LOST else ()
+        return done.with_outcome(Outcome.DECLINED if planned.declines else Outcome.ACCEPTED, *reasons)
     if state is State.ACCEPTED:
-        return done.ended(Outcome.ALREADY_ACCEPTED)
-    return done.ended(Outcome.LEFT_PENDING, Reason("NOT_PENDING", f"it is {state} now", (("state", state.value),)))
+        return done.with_outcome(Outcome.ALREADY_ACCEPTED)
+    reason = Reason("NOT_PENDING", f"it is {state} now", (("state", state.value),))
+    return done.with_outcome(Outcome.LEFT_PENDING, reason)
 
 
+def _expiry(planned: Plan) -> datetime:
+    assert isinstance(planned.handshake, Handshake)  # noqa: S101 - nothing else is ever accepted
+    return planned.handshake.expires_at
+
+
+_OURS = (SendState.LOST, SendState.ANSWERED)
 _ANSWER_LOST = Reason("ANSWER_LOST", "the answer to an attempt was lost, but the handshake shows that it succeeded")
-
-
-def _unsettled(planned: Plan, sent: Sent, *reasons: Reason) -> Plan:
-    """The next run settles it."""
-    if sent is Sent.NOTHING or planned.declines:
-        return planned.ended(Outcome.RETRY_LATER, *reasons)
-    text = "an accept was sent, but the handshake does not read ACCEPTED yet"
-    return planned.ended(Outcome.ACCEPT_UNCONFIRMED, *reasons, Reason("ACCEPT_UNCONFIRMED", text))
-
-
-def _failed(failure: Failure) -> Reason:
-    facts = (("reason", failure.reason),) if failure.reason else ()
-    return Reason(failure.code, failure.advice or "AWS answers this for now", facts)
+_UNCONFIRMED = Reason("ACCEPT_UNCONFIRMED", "an accept was sent, but the handshake does not read ACCEPTED yet")
+_CONFIRMED = Reason("ACCEPT_CONFIRMED", "an earlier run sent the accept, and could not confirm it then")
+_ONE_INVITE_A_RUN = Reason("ONE_INVITE_A_RUN", "a run answers one invitation, and another came first")

@@ -8,7 +8,7 @@ from typing import Any
 
 from handshake_acceptor.policy.decide import Decision
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.policy.store import PolicySnapshot
+from handshake_acceptor.policy.snapshot import PolicySnapshot
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Handshake, InvalidHandshake, Reason
 
@@ -72,9 +72,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run found and did. `failures` are what a minute may cure: the run must end as failed."""
+    """What a run found and did."""
 
     records: tuple[Record, ...]
     failures: tuple[str, ...]
+    """What a minute may cure: the run must end as failed."""
     listed: int
     snapshot: PolicySnapshot
+    postponed: tuple[str, ...] = ()
+    """What AWS wants to be asked later: no failure of the run."""

@@ -55,6 +55,7 @@ class Telemetry:
                 "listed": report.listed,
                 "decisions": len(report.records),
                 "failures": list(report.failures),
+                "postponed": list(report.postponed),
             },
         )
         if self._metrics.metric_set:

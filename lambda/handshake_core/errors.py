@@ -26,6 +26,10 @@ from botocore.parsers import ResponseParserError
 from handshake_core.handshake import showable
 
 
+class OutOfTime(Exception):
+    """A call was not begun, for it could have ended after the invocation's deadline."""
+
+
 class Remedy(StrEnum):
     """What to do about a failure."""
 
@@ -136,8 +140,14 @@ _ADVICE_BY_REASON: Mapping[str, str] = {
 _UNKNOWN = "This version does not know this error: look it up, and accept by hand if that is right."
 
 
-def classify(error: ClientError | BotoCoreError | ResponseParserError) -> Failure:
+DEADLINE = "DEADLINE"
+"""The code of a call that was not begun, and of a run that had no time left for something that seconds cure."""
+
+
+def classify(error: ClientError | BotoCoreError | ResponseParserError | OutOfTime) -> Failure:
     """Says what a failed call means. The service's free-text message is read, but never kept."""
+    if isinstance(error, OutOfTime):
+        return Failure(Remedy.RETRY_NOW, DEADLINE, "", ambiguous=False, advice="")
     if isinstance(error, ClientError):
         return _classify_answer(error)
     code = type(error).__name__

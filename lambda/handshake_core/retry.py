@@ -1,4 +1,4 @@
-"""The one retry layer, for every call: full jitter, until the invocation's own deadline less a margin.
+"""The one retry layer, for every call: full jitter, and no call that could end after the invocation's own deadline.
 
 botocore's own retries are off (they never retry ConcurrentModificationException, and two layers multiply).
 Time, sleep and randomness are arguments.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -19,12 +19,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from handshake_core.errors import Remedy, classify
+from handshake_core.errors import OutOfTime, Remedy, classify
 
 T = TypeVar("T")
 
-CALL_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything that a call of botocore raises for what happened on the other side."""
+CALL_FAILURES = (ClientError, BotoCoreError, ResponseParserError, OutOfTime)
+"""Everything that a call raises for what happened on the other side, or because there was no time left to begin it."""
 
 
 class RepeatedPage(Exception):
@@ -38,12 +38,15 @@ class EndlessList(Exception):
 READ_FAILURES = (*CALL_FAILURES, RepeatedPage, EndlessList)
 """Everything that reading a list raises."""
 
-MARGIN = 40.0
-"""Seconds kept back: an attempt can take 3 s to connect and 15 s to read, a look is two of them, one after the other,
-and the records must be written."""
+CALL = 18.0
+"""Seconds that one call takes at the longest: 3 to connect and 15 to read, see `client_config`."""
+TELL = 2.0
+"""Seconds kept back at the end of a run, to write what it has to say."""
+MARGIN = CALL + TELL
+"""Seconds that must be left for a call to begin."""
 
 _MOST_PAGES = 2_000  # of ten parameters: twice what a region can hold
-_BASE = 0.5  # seconds; the first backoff is between 0 and this
+_BASE = 0.1  # seconds; the first backoff is between 0 and this
 _CAP = 20.0  # seconds; no backoff is longer
 
 
@@ -57,25 +60,18 @@ class Clock:
     sleep: Callable[[float], None]
     random: Callable[[], float]
     """Uniform in [0, 1)."""
-    waits: int = field(default=0)
-    """How often somebody has slept: what was read before the last wait is to be read again before acting."""
-
-    def wait(self, seconds: float) -> None:
-        """Sleeps, and counts it."""
-        self.waits += 1
-        self.sleep(seconds)
 
     def backoff(self, attempt: int) -> float:
         """Full jitter: how long to wait after attempt number `attempt`, counted from 1."""
         return self.random() * float(min(_CAP, _BASE * 2 ** min(attempt - 1, 10)))
 
     def has_time(self, upcoming: float = 0.0) -> bool:
-        """Whether one more attempt, after a wait of `upcoming`, would end before the deadline."""
-        return self.remaining() - upcoming > MARGIN
+        """Whether a call that begins after a wait of `upcoming` seconds ends before the deadline at the longest."""
+        return self.remaining() - upcoming >= MARGIN
 
 
 def client_config(user_agent: str) -> Config:
-    """How a function's clients call: one attempt each, which ends well before `MARGIN`, under the function's name.
+    """How a function's clients call: one attempt each, of `CALL` seconds at the longest, under the function's name.
 
     CloudTrail shows the name in `userAgent`; botocore would put together a longer one for every call.
     """
@@ -93,7 +89,7 @@ def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenaci
         retry=tenacity.retry_if_exception(retryable),
         wait=lambda state: clock.backoff(state.attempt_number),
         stop=lambda state: not clock.has_time(state.upcoming_sleep),
-        sleep=clock.wait,
+        sleep=clock.sleep,
         reraise=True,
     )
 
@@ -112,9 +108,16 @@ def once(function: Callable[[], T]) -> T:
         raise ResponseParserError(f"the answer cannot be read: {type(error).__name__}") from error
 
 
+def in_time(clock: Clock, function: Callable[[], T]) -> T:
+    """Calls once, if the call would end before the deadline. Raises one of `CALL_FAILURES`; `OutOfTime` is one."""
+    if not clock.has_time():
+        raise OutOfTime
+    return once(function)
+
+
 def call(clock: Clock, function: Callable[[], T]) -> T:
     """Calls what is safe to repeat, until it answers. Raises one of `CALL_FAILURES` when it does not in time."""
-    return retrying(clock, is_retry_now)(partial(once, function))
+    return retrying(clock, is_retry_now)(partial(in_time, clock, function))
 
 
 def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
@@ -123,33 +126,47 @@ def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
         retry=tenacity.retry_if_result(again),
         wait=lambda state: clock.backoff(state.attempt_number),
         stop=lambda state: not clock.has_time(state.upcoming_sleep),
-        sleep=clock.wait,
+        sleep=clock.sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )(look)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, and when the call that gave it began and ended."""
+
+    content: dict[str, Any]
+    began: datetime
+    ended: datetime
 
 
 def pages(
     clock: Clock,
     function: Callable[..., dict[str, Any]],
     check: Callable[[dict[str, Any]], object] = bool,
+    *,
+    patient: bool = True,
     **arguments: Any,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Page]:
     """All pages of a list. Pages can be empty and still carry a `NextToken`; the last one has none.
 
-    Each page is retried by itself, and so is one that `check` cannot read. Raises one of `READ_FAILURES`.
+    Each page is retried by itself, and so is one that `check` cannot read; unless `patient`, nothing is retried.
+    Raises one of `READ_FAILURES`.
     """
 
-    def read() -> tuple[dict[str, Any], str]:
-        page = function(**arguments)
-        check(page)
-        token = page.get("NextToken") or ""
+    def read() -> tuple[Page, str]:
+        began = clock.now()
+        content = function(**arguments)
+        ended = clock.now()
+        check(content)
+        token = content.get("NextToken") or ""
         if not isinstance(token, str):
             raise TypeError("a NextToken is not a text")
-        return page, token
+        return Page(content, began, ended), token
 
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
-        page, token = call(clock, read)
+        page, token = (call if patient else in_time)(clock, read)
         yield page
         if not token:
             return

@@ -26,7 +26,7 @@ def asked_members(client: Client, clock: retry.Clock, parent: Hint) -> Iterator[
     """
     wanted = {"ParentHandshakeId": parent.handshake_id}
     for page in retry.pages(clock, client.list_handshakes_for_organization, Filter=wanted):
-        for raw in page.get("Handshakes") or ():
+        for raw in page.content.get("Handshakes") or ():
             handshake = Handshake.from_api(raw, listed=True)
             if isinstance(handshake, Handshake) and handshake.state.pending:
                 for account_id in sorted(handshake.addressees - {handshake.management_account_id}):

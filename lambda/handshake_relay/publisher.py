@@ -92,7 +92,7 @@ class Buses:
         """One call, and what it says of each hint, in their order."""
         entries = [hint.entry(self._arn.format(hint.account_id)) for hint in hints]
         try:
-            return retry.once(lambda: _answers(self._client.put_events(Entries=entries), len(hints)))
+            return retry.in_time(self._clock, lambda: _answers(self._client.put_events(Entries=entries), len(hints)))
         except retry.CALL_FAILURES as error:
             failure = classify(error)
             if failure.remedy is not Remedy.RETRY_NOW and len(hints) > 1:

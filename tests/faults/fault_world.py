@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache, partial
-from inspect import signature
 from typing import Any, NamedTuple, NoReturn
 
 import botocore.session
@@ -29,7 +28,7 @@ from botocore.parsers import create_parser
 
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
-from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.record import Record, Report
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
@@ -127,10 +126,10 @@ class Wrong(AssertionError):
 
 
 @dataclass
-class Memory:
-    """What one process of the function keeps from run to run; a process that is killed takes it along."""
+class Environment:
+    """One process of the function, and what it keeps from run to run; one that is killed takes it along."""
 
-    unconfirmed: Json = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     sent: set[str] = field(default_factory=set)
     """What runs of this process have sent: the judge's, not the function's."""
 
@@ -140,7 +139,7 @@ class Frame:
     """One run, as the judge saw it."""
 
     deadline: datetime
-    memory: Memory
+    environment: Environment
     evidence: Evidence = field(default_factory=Evidence)
     sent: Counter[str] = field(default_factory=Counter)
     lost: set[str] = field(default_factory=set)
@@ -194,7 +193,7 @@ class FaultWorld(World):
         """The operation at which to kill a run, and `before` it was sent or `after` its effect."""
         self.running: list[Frame] = []
         self.others: list[Process] = []
-        self.memories: list[Memory] = []
+        self.idle: list[Environment] = []
         self.complaints: list[str] = []
         self.note()
 
@@ -224,7 +223,7 @@ class FaultWorld(World):
 
     def run(self, event: object = None, kill_at: int = -1) -> Report:
         """One run of the function, from its beginning to its end. Raises `Killed`, or `Wrong`."""
-        frame = Frame(self.now + timedelta(seconds=self.timeout), self.memories.pop() if self.memories else Memory())
+        frame = Frame(self.now + timedelta(seconds=self.timeout), self.idle.pop() if self.idle else Environment())
         frame.kill_at = kill_at
         self.running.append(frame)
         try:
@@ -233,7 +232,7 @@ class FaultWorld(World):
             self.running.remove(frame)
             for helper in frame.helpers:
                 helper.ended = True  # whatever it is at, the process stands still now
-        self.memories.append(frame.memory)
+        self.idle.append(frame.environment)
         if self.complaints:
             raise Wrong(self.complaints[0])  # somebody caught it
         return report
@@ -243,9 +242,8 @@ class FaultWorld(World):
         organizations = Organizations(self.client_of(frame), clock)
         store = PolicyStore(self.client_of(frame), clock, PREFIX)
         reader = Beside(partial(self._start_beside, frame))
-        looker = StateReader(organizations, store, reader, clock, MEMBER, "aws")
-        parts = (organizations, looker, clock, emit, frame.memory.unconfirmed)
-        report = Reconcile(*parts[: len(signature(Reconcile).parameters)]).run(trigger)
+        states = StateReader(organizations, store, reader, clock, MEMBER, "aws")
+        report = Reconcile(organizations, states, clock, emit, frame.environment.memory).run(trigger)
         self._judge_report(frame, report, trigger.handshake_id)
         if self.now >= frame.deadline:
             self._wrong(f"cut off {self.now - frame.deadline} before its end")
@@ -309,7 +307,7 @@ class FaultWorld(World):
             self._wrong(f"{operation} begins {(frame.deadline - self.now).total_seconds()} s before the deadline")
         if operation in _CHANGES:
             frame.sent[request["HandshakeId"]] += 1
-            frame.memory.sent.add(request["HandshakeId"])
+            frame.environment.sent.add(request["HandshakeId"])
             self._judge_change(frame, operation, request["HandshakeId"], began)
         kind = self._fault(operation)
         seconds = self._duration(operation, kind)
@@ -500,7 +498,7 @@ class FaultWorld(World):
         claims = {"ACCEPTED": "ACCEPTED", "ALREADY_ACCEPTED": "ACCEPTED", "DECLINED": "DECLINED"}
         if state != claims.get(outcome, state):
             self._wrong(told)
-        if outcome in ("ACCEPTED", "DECLINED", "ACCEPT_UNCONFIRMED") and handshake_id not in frame.memory.sent:
+        if outcome in ("ACCEPTED", "DECLINED", "ACCEPT_UNCONFIRMED") and handshake_id not in frame.environment.sent:
             self._wrong(f"nothing was sent: {told}")
         if outcome == "ACCEPTED" and record.attempts and record.decision.kind.value != "ACCEPT":
             self._wrong(told)

@@ -37,6 +37,10 @@ class Process(Future[Any]):
         self._time.join(self)
         return super().result(timeout)
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._time.join(self)
+        return super().exception(timeout)
+
 
 class Time:
     """The time, and what is due. Made and closed by the thread that is its first process."""

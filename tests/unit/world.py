@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
-from handshake_acceptor.reconcile import Reconcile
+from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.record import Record, Report
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
@@ -50,12 +50,45 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 class Inline(Executor):
-    """No threads: the same order on every run of a seed."""
+    """No threads and no time: one after the other, the same order on every run of a seed."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(function(*args, **kwargs))
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
         return future
+
+
+class SideBySide(Executor):
+    """No threads: what is submitted begins at once and takes its time beside what follows, in virtual time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        began, future = self._world.now, _Later(self._world)
+        try:
+            future.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
+        future.ended, self._world.now = self._world.now, began
+        return future
+
+
+class _Later(Future[Any]):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self.ended = world.now
+
+    def done(self) -> bool:
+        return self._world.now >= self.ended
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._world.now = max(self._world.now, self.ended)
+        return super().result(timeout)
 
 
 class Parameters:
@@ -120,7 +153,8 @@ class World:
     emitted: list[Record] = field(default_factory=list)
     on_sleep: Callable[[], None] = lambda: None
     timeout: float = 240.0
-    reader: Executor = field(default_factory=Inline)
+    reader: Executor | None = None
+    """Reads one thing while another is read; by default in virtual time."""
 
     def __post_init__(self) -> None:
         self.service = HandshakeService(lambda: self.now)
@@ -131,6 +165,7 @@ class World:
         self.parameters = Parameters()
         self.parameters.values[f"{PREFIX}mode"] = "enforce"
         self.random = random.Random(1)
+        self.memory = Memory()
 
     def policy(self, *statements: dict[str, Any], name: str = "allowlist") -> None:
         self.parameters.values[f"{PREFIX}policy/{name}"] = document(*statements)
@@ -164,8 +199,8 @@ class World:
         self.client.calls.clear()
         organizations = Organizations(self.client, clock)
         store = PolicyStore(self.parameters, clock, PREFIX)
-        looker = StateReader(organizations, store, self.reader, clock, MEMBER, "aws")
-        reconcile = Reconcile(organizations, looker, clock, self.emitted.append)
+        states = StateReader(organizations, store, self.reader or SideBySide(self), clock, MEMBER, "aws")
+        reconcile = Reconcile(organizations, states, clock, self.emitted.append, self.memory)
         return reconcile.run(Trigger.from_event({"source": "aws.scheduler"} if event is None else event))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from handshake_acceptor.policy.decide import InvalidPolicy, Policy, PolicyError
+from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
 from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
+from handshake_acceptor.policy.snapshot import PolicySnapshot as PolicySnapshot
+from handshake_acceptor.policy.snapshot import Reading
 from handshake_core import retry
 
 _load = lru_cache(maxsize=1)(load)
@@ -20,12 +22,8 @@ class Client(Protocol):
     def get_parameters_by_path(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySnapshot:
-    """Mode and policy of one reading. The mode of a policy with a mistake is `OBSERVE`."""
-
-    mode: Mode
-    policy: Policy | InvalidPolicy
+_STAMPED = ("Version", "LastModifiedDate", "Type", "Value")
+"""What tells one state of a parameter from another: a version starts again at 1 after a delete, a date does not."""
 
 
 class PolicyStore:
@@ -38,20 +36,33 @@ class PolicyStore:
         self.prefix = prefix
 
     def read(self) -> PolicySnapshot:
-        """Reads all pages. Raises `retry.READ_FAILURES`; a mistake in the policy is not an exception."""
-        return snapshot(self.prefix, self.parameters())
+        """Mode and policy as one reading has them. Raises what `reading` raises."""
+        return self.reading().snapshot
+
+    def reading(self, *, patient: bool = True) -> Reading:
+        """Reads all pages; nothing is tried twice unless `patient`.
+
+        Raises `retry.READ_FAILURES`; a mistake in the policy is not an exception.
+        """
+        pages = list(self._pages(patient))
+        found = _by_name(pages)
+        stamps = tuple((name, *(found[name].get(key) for key in _STAMPED)) for name in sorted(found))
+        return Reading(snapshot(self.prefix, found), pages[0].began, pages[-1].ended, len(pages), stamps)
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         """All parameters by name, as GetParametersByPath gives them. Raises `retry.READ_FAILURES`."""
-        pages = retry.pages(
+        return _by_name(self._pages(patient=True))
+
+    def _pages(self, patient: bool) -> Iterator[retry.Page]:
+        return retry.pages(
             self._clock,
             self._client.get_parameters_by_path,
             self._check,
+            patient=patient,
             Path=self.prefix.rstrip("/"),
             Recursive=True,
             MaxResults=10,  # the most that AWS gives a page
         )
-        return {raw["Name"]: raw for page in pages for raw in page["Parameters"]}
 
     def _check(self, page: dict[str, Any]) -> None:
         """What is missing from a page, or cannot be read there, could be a Deny: nothing of it may be passed over."""
@@ -59,6 +70,10 @@ class PolicyStore:
             texts = (raw["Name"], raw["Value"], raw["Type"])
             if not all(isinstance(text, str) for text in texts) or not raw["Name"].startswith(self.prefix):
                 raise ValueError("not a parameter below the prefix")
+
+
+def _by_name(pages: Iterable[retry.Page]) -> dict[str, dict[str, Any]]:
+    return {raw["Name"]: raw for page in pages for raw in page.content["Parameters"]}
 
 
 def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> PolicySnapshot:
