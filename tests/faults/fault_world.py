@@ -69,8 +69,12 @@ MOST_RUNS = 3
 """At the same time."""
 MOST_OTHERS = 6
 """In one world."""
+MOST_EDITS = 60
+"""In one world."""
 MOST_CALLS = 10_000
 """In one run."""
+SHORTEST_CALL = 0.001
+"""Seconds. No call takes no time: what came first could not be told from times."""
 LONGEST_CALL = 18.0
 """Seconds: 3 to connect, 15 to read."""
 
@@ -331,13 +335,17 @@ class FaultWorld(World):
             frame.evidence.last_effect = self.moment()
         in_none = isinstance(answer, ClientError) and answer.response["Error"]["Code"] == NOT_IN_USE
         if operation == "DescribeOrganization" and (in_none or isinstance(answer, dict)):
-            frame.evidence.account.answered("", {}, began, self.moment())
+            frame.evidence.account.answered(self.time.current, "", {}, began, self.moment())
         if isinstance(answer, BaseException):
             raise answer
         if operation == "ListHandshakesForAccount" and isinstance(answer.get("NextToken", ""), str):
-            frame.evidence.handshakes.answered(request.get("NextToken", ""), answer, began, self.moment())
+            frame.evidence.handshakes.answered(
+                self.time.current, request.get("NextToken", ""), answer, began, self.moment()
+            )
         if operation == "GetParametersByPath" and _is_page_of_parameters(answer):
-            frame.evidence.policy.answered(request.get("NextToken", ""), answer, began, self.moment())
+            frame.evidence.policy.answered(
+                self.time.current, request.get("NextToken", ""), answer, began, self.moment()
+            )
         return answer
 
     def _fault(self, operation: str) -> Kind | None:
@@ -356,7 +364,7 @@ class FaultWorld(World):
                 return self.dice.choice([15.0, 18.0])
             case Kind.SLOW:
                 return self.dice.uniform(1, 14)
-        return self.pace(operation)
+        return max(self.pace(operation), SHORTEST_CALL)
 
     def _answer(self, frame: Frame, operation: str, request: Json, kind: Kind | None) -> Json:
         """The effect of a call, and its answer."""
@@ -423,13 +431,17 @@ class FaultWorld(World):
                 self.land_in_time()
 
     def _still_seen_in(self) -> Account | None:
-        """Where the account was before it joined, for a while after."""
-        states = self.history.states
-        here = states[-1].account
-        since = next((i for i in range(len(states) - 1, -1, -1) if states[i].account != here), -1)
-        if here == NOWHERE or since < 0 or self.now - states[since + 1].since >= self.organization_lags:
+        """Where the account was before it accepted the invitation that brought it here, for a while after."""
+        here = self.history.states[-1].account
+        arrived = [
+            found.finished_at
+            for found in self.service.handshakes()
+            if found.state == "ACCEPTED" and found.action == "INVITE" and found.organization_id == here.organization
+        ]
+        arrived_at = max((at for at in arrived if at is not None), default=None)
+        if here == NOWHERE or arrived_at is None or self.now - arrived_at >= self.organization_lags:
             return None
-        return states[since].account
+        return next(state.account for state in reversed(self.history.states) if state.account != here)
 
     def land_in_time(self) -> None:
         """What was answered before it has its effect changes the world at a time of its own."""
@@ -441,7 +453,7 @@ class FaultWorld(World):
         return {found.id: found.accept_effects for found in self.service.handshakes()}
 
     def _pass(self, seconds: float, unrest: float) -> None:
-        if self.happenings and self.running and self.dice.random() < unrest:
+        if self.happenings and self.running and self.seen["edits"] < MOST_EDITS and self.dice.random() < unrest:
             self.seen["edits"] += 1
             self.time.at(self.dice.random() * seconds, self.dice.choice(self.happenings))
         self.time.wait(seconds)

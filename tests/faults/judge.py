@@ -173,24 +173,29 @@ class Reading:
 
 @dataclass
 class Readings:
-    """The readings of one list in one run, as they pass through the client."""
+    """The readings of one list in one run, as they pass through the client. Two may go on side by side."""
 
-    whole: list[Reading] = field(default_factory=list)
-    _open: Reading | None = None
+    _whole: dict[int, Reading] = field(default_factory=dict)
+    """By the number of their beginning."""
+    _open: dict[object, Reading] = field(default_factory=dict)
+    """By who reads."""
 
-    def answered(self, token: str, page: Json, began: Moment, ended: Moment) -> None:
+    def answered(self, reader: object, token: str, page: Json, began: Moment, ended: Moment) -> None:
         """A page that can be read. The first begins a reading; one that is asked for again replaces the one before."""
-        if not token:
-            self._open = Reading(began, ended, ())
-        if self._open is None:
+        reading = self._open.get(reader) if token else Reading(began, ended, ())
+        if reading is None:
             return
-        tokens = [each for each, _ in self._open.pages]
-        kept = self._open.pages[: tokens.index(token)] if token in tokens else self._open.pages
-        self._open = replace(self._open, ended=ended, pages=(*kept, (token, page)))
+        tokens = [each for each, _ in reading.pages]
+        kept = reading.pages[: tokens.index(token)] if token in tokens else reading.pages
+        self._open[reader] = reading = replace(reading, ended=ended, pages=(*kept, (token, page)))
+        self._whole.pop(reading.began.number, None)
         if not page.get("NextToken"):
-            if self.whole and self.whole[-1].began is self._open.began:
-                self.whole.pop()
-            self.whole.append(self._open)
+            self._whole[reading.began.number] = reading
+
+    def last(self, before: Moment | None = None) -> Reading | None:
+        """The one that began last, of all or of those that had ended before a moment; None if there is none."""
+        found = [each for each in self._whole.values() if before is None or each.ended.number < before.number]
+        return max(found, key=lambda each: each.began.number, default=None)
 
 
 @dataclass
@@ -207,18 +212,17 @@ class Evidence:
         self, operation: str, handshake: Json, finished_at: datetime | None, now: Moment, history: History
     ) -> str:
         """Why this call must not be sent now; empty if it may. `handshake` is as AWS shows it."""
-        if not self.policy.whole:
+        policy = self.policy.last()
+        if policy is None:
             return "the policy was never read"
-        policy = self.policy.whole[-1]
         if now.at - policy.began.at > AGE:
             return f"the last reading of the policy began {now.at - policy.began.at} ago"
         if now.at - policy.ended.at > PAUSE:
             return f"the last reading of the policy ended {now.at - policy.ended.at} ago"
-        if not policy.is_of_one_moment and (
-            len(self.policy.whole) < 2 or self.policy.whole[-2].content != policy.content
-        ):
+        earlier = self.policy.last(before=policy.began)
+        if not policy.is_of_one_moment and (earlier is None or earlier.content != policy.content):
             return "a policy of several pages was not read twice in a row with the same content"
-        listed, account = (_before(policy, readings.whole) for readings in (self.handshakes, self.account))
+        listed, account = self.handshakes.last(before=policy.began), self.account.last(before=policy.began)
         if listed is None or account is None:
             return "the policy was not read after list and account had arrived"
         for reading, name in ((listed, "list"), (account, "account")):
@@ -240,11 +244,6 @@ class Evidence:
                     if said[-1] == wanted:
                         return ""
         return f"at every instant since the policy was read it says {', '.join(dict.fromkeys(said))}"
-
-
-def _before(policy: Reading, readings: list[Reading]) -> Reading | None:
-    """The last one that had arrived when the policy's reading began."""
-    return next((each for each in reversed(readings) if each.ended.number < policy.began.number), None)
 
 
 def _instants(

@@ -49,7 +49,8 @@ class Time:
         self.now = now
         self._due: list[tuple[datetime, int, Process | Callable[[], object]]] = []
         self._numbers = itertools.count()
-        self._main = self._current = Process(self, None)
+        self._main = self.current = Process(self, None)
+        """Whose turn it is."""
         self._closed = False
         self._processes: list[Process] = []
 
@@ -68,9 +69,9 @@ class Time:
         """Lets the calling process wait. What is due meanwhile is done."""
         target = self.now + timedelta(seconds=seconds)
         if self._due and self._due[0][0] <= target:
-            self._push(seconds, self._current)
+            self._push(seconds, self.current)
             self._give_way()
-        elif self._current.ended:
+        elif self.current.ended:
             raise Ended
         else:
             self.now = target
@@ -78,7 +79,7 @@ class Time:
     def join(self, process: Process) -> None:
         """Lets the calling process wait until another is over."""
         if not process.done():
-            process.waiting.append(self._current)
+            process.waiting.append(self.current)
             self._give_way()
 
     def close(self) -> None:
@@ -86,16 +87,16 @@ class Time:
         self._closed = True
         for process in self._processes:
             if process.started and not process.done():
-                self._current = process
+                self.current = process
                 process.turn.release()
                 self._main.turn.acquire()
-        self._current = self._main
+        self.current = self._main
 
     def _push(self, seconds: float, what: Process | Callable[[], object]) -> None:
         heapq.heappush(self._due, (self.now + timedelta(seconds=seconds), next(self._numbers), what))
 
     def _give_way(self) -> None:
-        me = self._current
+        me = self.current
         if self._closed:
             raise Ended
         if self._next(me):
@@ -111,7 +112,7 @@ class Time:
             if not isinstance(what, Process):
                 what()
                 continue
-            self._current = what
+            self.current = what
             if what is me:
                 return False
             if what.started or what is self._main:
