@@ -219,8 +219,7 @@ class FaultWorld(World):
         self.history.note(State(self.now, self.parameters.values.parameters, account))
 
     def moment(self) -> Moment:
-        """Now, with what stands now."""
-        self.note()
+        """Now. What stands now has been noted."""
         return self.history.moment(self.now)
 
     # What a run is
@@ -306,6 +305,7 @@ class FaultWorld(World):
         if frame.calls > MOST_CALLS:
             self._wrong(f"{MOST_CALLS} calls, and no end")
         self._step(frame, operation, "before")
+        self.note()
         began = self.moment()
         if frame.deadline - self.now < timedelta(seconds=LONGEST_CALL):
             self._wrong(f"{operation} begins {(frame.deadline - self.now).total_seconds()} s before the deadline")
@@ -321,7 +321,8 @@ class FaultWorld(World):
             answer = self._answer(frame, operation, request, kind)
         except BaseException as error:  # noqa: BLE001 - it arrives later
             answer = error
-        self.note()
+        if operation in _CHANGES:
+            self.note()
         self._step(frame, operation, "after")
         self._pass(seconds - before, self.unrest[1])
         return self._arrived(frame, operation, request, answer, began)
@@ -412,22 +413,21 @@ class FaultWorld(World):
             request = {name: value for name, value in request.items() if value}
         if operation == "GetParametersByPath":
             return self.parameters.get_parameters_by_path(**request)
-        joined = self.service.organization_of(MEMBER)
-        if self.locked_out_once_joined and joined and joined.id == ORGANIZATION:
+        if self.locked_out_once_joined and self.history.states[-1].account.organization == ORGANIZATION:
             raise client_error("AccessDeniedException", operation, message="... in a service control policy")
         caller = MEMBER
-        if operation == "DescribeOrganization" and (joined_from := self._still_seen_in()):
+        if operation == "DescribeOrganization" and self.organization_lags and (joined_from := self._still_seen_in()):
             if joined_from == NOWHERE:
                 raise client_error(NOT_IN_USE, operation)
             caller = joined_from.management
-        before = self._effects()
+        before = self._effects() if operation == "AcceptHandshake" else Counter()
         try:
             return self.service.call(operation, caller, request)
         except ServiceError as error:
             raise client_error(error.code, operation, error.reason, error.status, error.message) from None
         finally:
-            frame.effects += Counter(self._effects()) - Counter(before)
             if operation == "AcceptHandshake":
+                frame.effects += self._effects() - before
                 self.land_in_time()
 
     def _still_seen_in(self) -> Account | None:
@@ -449,8 +449,8 @@ class FaultWorld(World):
             if found.landing_at and found.landing_at > self.now:
                 self.time.at((found.landing_at - self.now).total_seconds(), self.note)
 
-    def _effects(self) -> dict[str, int]:
-        return {found.id: found.accept_effects for found in self.service.handshakes()}
+    def _effects(self) -> Counter[str]:
+        return Counter({found.id: found.accept_effects for found in self.service.handshakes()})
 
     def _pass(self, seconds: float, unrest: float) -> None:
         if self.happenings and self.running and self.seen["edits"] < MOST_EDITS and self.dice.random() < unrest:
