@@ -12,10 +12,10 @@ BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test test-on unit lint synth package template sbom audit faults fuzz mutation bench lock clean
+.PHONY: help demo aws test test-on unit lint synth package template sbom audit faults faults-e2e fuzz mutation bench lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: ## watch one invitation accepted and two left alone, in an AWS of this machine's own
 	@$(BOTH) $(VENV) $(AWS) $(CDK)
@@ -57,8 +57,10 @@ audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyP
 	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
-faults: $(VENV) $(AWS) $(CDK) ## 10,000 runs with random faults in virtual time, and 200 through the deployed function (minutes)
-	@.venv/bin/python -m tests.faults.fault_world --runs 10000
+faults: $(VENV) ## RUNS=10000 runs from SEED=0 in virtual time: slow calls, faults, edits, other runs (minutes)
+	@.venv/bin/python -m tests.faults.fault_world --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
+
+faults-e2e: $(VENV) $(AWS) $(CDK) ## 200 runs with random faults through the deployed function (minutes)
 	@E2E_FAULT_RUNS=150 .venv/bin/pytest -q -s tests/e2e/test_faults.py
 
 fuzz: $(VENV) ## 100,000 hostile events and answers (minutes)

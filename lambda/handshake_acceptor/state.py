@@ -6,7 +6,7 @@ Everything observed has a time, and `evidence` says whether it may still be acte
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future
 from datetime import timedelta
 
 from handshake_acceptor.evidence import AccountAnswer, Evidence, Observation, is_young
@@ -120,7 +120,7 @@ class StateReader:
 
     def close(self) -> None:
         """Waits for what is still under way, so that nothing of a run goes on after it."""
-        wait([self._first])
+        self._first.exception()
 
     def watch(self, handshake_id: str) -> None:
         """From now on that handshake is shown in whatever state."""

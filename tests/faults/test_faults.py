@@ -1,4 +1,4 @@
-"""Never wrong, never lost: the reconcile under faults, edits, other runs and kills, in virtual time.
+"""Never wrong, never lost: the reconcile under slow calls, faults, edits, other runs and kills, in virtual time.
 
 `FAULT_RUNS` says how many random scenarios, `KILLED_WORLDS` in how many worlds to kill at every point.
 `python -m tests.faults.fault_world` runs many scenarios and prints the matrix.
@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from handshake_acceptor.policy.store import PolicyStore
-from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.record import Outcome
-from handshake_acceptor.state import StateReader
 from handshake_core import retry
 from handshake_core.retry import Clock
 from local.service.handshake_service import Effect, Fault
@@ -38,7 +38,20 @@ from local.world import (
     summary,
 )
 from tests.faults import fault_world
-from tests.faults.fault_world import PAIRS, FaultWorld, Killed, matrix, parsed, random_world, settle
+from tests.faults.fault_world import (
+    PAIRS,
+    Client,
+    FaultWorld,
+    Frame,
+    Killed,
+    Kind,
+    fault_run,
+    matrix,
+    parsed,
+    random_world,
+    row_of,
+    settle,
+)
 
 RUNS = int(os.environ.get("FAULT_RUNS", "240"))
 KILLED_WORLDS = int(os.environ.get("KILLED_WORLDS", "6"))
@@ -87,22 +100,356 @@ def test_every_operation_is_met_by_every_fault() -> None:
     assert injected == set(PAIRS)
 
 
+# A judge without teeth would prove nothing: each of these breaks what the function sees, and the judge must say how
+
+Perform = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+def remembers(wanted: str, perform: Perform) -> Perform:
+    """Every call of one operation is answered as the first one was."""
+    answers: dict[str, dict[str, Any]] = {}
+
+    def remembering(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation != wanted:
+            return perform(operation, request)
+        key = json.dumps(request)
+        if key not in answers:
+            answers[key] = perform(operation, request)
+        return answers[key]
+
+    return remembering
+
+
+def remembers_the_account(perform: Perform) -> Perform:
+    """The account's organization is asked for once."""
+    error: list[ClientError] = []
+
+    def remembering(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation != "DescribeOrganization":
+            return perform(operation, request)
+        if error:
+            raise error[0]
+        try:
+            return perform(operation, request)
+        except ClientError as answer:
+            if answer.response["Error"]["Code"] == fault_world.NOT_IN_USE:
+                error.append(answer)
+            raise
+
+    return remembering
+
+
+def takes_pages_for_one(perform: Perform) -> Perform:
+    """All pages of the policy look like one, as if they were of one moment."""
+
+    def merged(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        page = perform(operation, request)
+        while operation == "GetParametersByPath" and isinstance(token := page.pop("NextToken", None), str):
+            more = perform(operation, request | {"NextToken": token})
+            page = more | {"Parameters": [*page["Parameters"], *more["Parameters"]]}
+        return page
+
+    return merged
+
+
+def reads(change: Callable[[dict[str, Any]], None], perform: Perform) -> Perform:
+    """What a page of the policy says is changed on its way."""
+
+    def changed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        page = perform(operation, request)
+        for raw in (page.get("Parameters") or ()) if operation == "GetParametersByPath" else ():
+            if isinstance(raw, dict):
+                change(raw)
+        return page
+
+    return changed
+
+
+def no_deny(raw: dict[str, Any]) -> None:
+    try:
+        content = json.loads(raw["Value"])
+        kept = [each for each in content["Statement"] if each["Effect"] == "Allow"]
+    except (KeyError, TypeError, ValueError):
+        return
+    raw["Value"] = document(*kept)
+
+
+def no_brake(raw: dict[str, Any]) -> None:
+    if raw.get("Name") == f"{PREFIX}mode":
+        raw["Value"] = "enforce"
+
+
+def takes_lost_for_throttled(perform: Perform) -> Perform:
+    """What may have had its effect is taken for what certainly had none."""
+
+    def softened(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return perform(operation, request)
+        except Exception as error:
+            if operation in ("AcceptHandshake", "DeclineHandshake"):
+                raise client_error("TooManyRequestsException", operation) from error
+            raise
+
+    return softened
+
+
+def takes_refusals_for_success(perform: Perform) -> Perform:
+    seen: dict[str, dict[str, Any]] = {}
+
+    def believing(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            page = perform(operation, request)
+        except ClientError:
+            if operation == "AcceptHandshake" and request["HandshakeId"] in seen:
+                return {"Handshake": seen[request["HandshakeId"]] | {"State": "ACCEPTED"}}
+            raise
+        if operation == "ListHandshakesForAccount":
+            seen.update(
+                {raw["Id"]: raw for raw in page.get("Handshakes") or () if isinstance(raw, dict) and "Id" in raw}
+            )
+        return page
+
+    return believing
+
+
 @pytest.mark.parametrize(
-    ("broken", "name", "value"),
+    ("broken", "complaint"),
     [
-        (StateReader, "is_stale", property(lambda looker: False)),
-        (Reconcile, "_await", lambda self, planned, *_: planned.ended(Outcome.LEFT_PENDING)),
-        (Reconcile, "_refused", lambda self, planned, *_: planned.ended(Outcome.ACCEPTED)),
-        (PolicyStore, "_check", lambda self, page: page.setdefault("Parameters", [])),
+        (partial(remembers, "GetParametersByPath"), "the policy was not read after list and account had arrived"),
+        (partial(remembers, "ListHandshakesForAccount"), "the list"),
+        (remembers_the_account, "the account"),
+        (takes_pages_for_one, "not read twice in a row"),
+        (partial(reads, no_deny), "at every instant since the policy was read it says DENY"),
+        (partial(reads, no_brake), "at every instant since the policy was read it says OBSERVED"),
+        (takes_lost_for_throttled, "was not read again after something had changed"),
+        (takes_lost_for_throttled, "may still have its effect"),
+        (takes_refusals_for_success, "'outcome': 'ACCEPTED'"),
     ],
-    ids=["never looks again", "never waits for an accept", "takes refusals for success", "believes any page"],
 )
-def test_the_judge_notices_a_broken_reconcile(
-    broken: type, name: str, value: object, monkeypatch: pytest.MonkeyPatch
+def test_the_judge_notices_what_the_clients_hide(
+    broken: Callable[[Perform], Perform], complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A judge that finds nothing here would prove nothing above."""
-    monkeypatch.setattr(broken, name, value)
-    assert any(matrix(range(start, start + 50))[1] for start in range(0, 1000, 50))
+    def client_of(world: FaultWorld, frame: Frame) -> Client:
+        return Client(broken(partial(world._perform, frame)))
+
+    monkeypatch.setattr(FaultWorld, "client_of", client_of)
+    assert is_noticed(complaint)
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        ({"now": lambda: START + timedelta(seconds=30)}, " ago"),
+        ({"remaining": lambda: 200.0}, "s before the deadline"),
+    ],
+    ids=["time stands still", "there is always time"],
+)
+def test_the_judge_notices_a_clock_that_stands(
+    broken: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FaultWorld.clock_of
+
+    def clock_of(world: FaultWorld, frame: Frame) -> Clock:
+        clock = honest(world, frame)
+        for name, value in broken.items():
+            setattr(clock, name, value)
+        return clock
+
+    monkeypatch.setattr(FaultWorld, "clock_of", clock_of)
+    assert is_noticed(complaint)
+
+
+def test_the_judge_notices_who_believes_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PolicyStore, "_check", lambda store, page: page.setdefault("Parameters", []))
+    assert is_noticed("")
+
+
+def is_noticed(complaint: str) -> bool:
+    """Whether one of the first worlds ends with such a complaint."""
+    blocks = (matrix(range(start, start + 50))[1] for start in range(0, 1500, 50))
+    return any(complaint in failure for failures in blocks for failure in failures)
+
+
+# Slow: what is read is old when it is acted on
+
+
+def calm(*statements: dict[str, Any], **pace: float) -> FaultWorld:
+    """Nobody does anything but what the test says; calls take so many seconds, `every` or those of an operation."""
+    world = FaultWorld(1)
+    world.policy(*statements)
+    world.pace = lambda operation: pace.get(operation, pace.get("every", 0.0))
+    return world
+
+
+def long_policy(world: FaultWorld, documents: int = 9) -> None:
+    """Documents that say nothing here, so that the policy has several pages."""
+    for number in range(documents):
+        world.policy(deny(f"F{number}", Origin={"OrganizationId": f"o-filler{number:06}"}), name=f"f{number:02}")
+
+
+DECLINE = deny(
+    "No",
+    Action="INVITE",
+    Origin={"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT},
+    Respond="Decline",
+)
+
+
+@pytest.mark.parametrize("number", [1, 5], ids=["one page of 3 s", "five pages of 14 s"])
+@pytest.mark.parametrize("operation", ["ListHandshakesForAccount", "DescribeOrganization"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda world: world.mode("observe"),
+        lambda world: world.policy(deny("Brake"), name="brake"),
+        lambda world: world.policy(name="allowlist"),
+        lambda world: world.parameters.values.update({f"{PREFIX}policy/half": "{"}),
+    ],
+    ids=["brake", "deny", "no allow any more", "half written"],
+)
+@pytest.mark.parametrize("after", [0.5, 2.9])
+def test_what_is_edited_while_a_slow_call_is_under_way_holds(
+    edit: Callable[[FaultWorld], None], operation: str, number: int, after: float
+) -> None:
+    world = calm(allow(), DECLINE, **{operation: 3.0 if number == 1 else 14.0})
+    world.service.configure(empty_pages=number - 1)
+    ids = [world.invite(), world.invite(OTHER_MANAGEMENT)]
+    world.time.at(after, lambda: edit(world))
+    world.run()
+    assert [world.state(each) for each in ids] == ["OPEN", "OPEN"]
+
+
+@pytest.mark.parametrize("reading", [1, 2, 3])
+@pytest.mark.parametrize("tokens_are_places", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 4.0])
+def test_a_deny_that_moves_between_two_pages_of_a_reading_is_never_missed(
+    seconds: float, tokens_are_places: bool, reading: int
+) -> None:
+    world = calm(allow(), every=seconds)
+    world.parameters.tokens_are_places = tokens_are_places
+    long_policy(world)
+    world.policy(deny("Guard"), name="zz-guard")
+    wanted = world.invite()
+    honest, first_pages = world.parameters.get_parameters_by_path, itertools.count(1)
+
+    def moved(**request: Any) -> dict[str, Any]:
+        page = honest(**request)
+        if "NextToken" not in request and next(first_pages) == reading:
+            world.policy(deny("AnotherGuard"), name="aa-guard")
+            del world.parameters.values[f"{PREFIX}policy/zz-guard"]
+        return page
+
+    world.parameters.get_parameters_by_path = moved  # type: ignore[method-assign]
+    report = world.run()
+    assert world.state(wanted) == "OPEN"
+    assert [row[1:] for row in summary(report)] in ([("DENY", "LEFT_PENDING")], [("ACCEPT", "RETRY_LATER")])
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("seconds", [0.5, 5.0])
+def test_what_is_allowed_is_done_though_every_call_is_slow(seconds: float, pages: int) -> None:
+    world = calm(allow(), DECLINE, every=seconds)
+    if pages == 2:
+        long_policy(world)
+    allowed, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+    report = world.run()
+    assert (world.state(allowed), world.state(unwanted)) == ("ACCEPTED", "DECLINED")
+    assert report.failures == ()
+
+
+def test_what_is_allowed_is_done_though_every_call_takes_all_but_too_long() -> None:
+    world = calm(allow(), every=14.0)
+    wanted = world.invite()
+    assert (summary(world.run()), world.state(wanted)) == ([(wanted, "ACCEPT", "ACCEPTED")], "ACCEPTED")
+
+
+def test_a_policy_that_somebody_edits_all_the_time_is_unstable_soon() -> None:
+    world = calm(allow(), GetParametersByPath=0.6)
+    long_policy(world)
+    wanted, began = world.invite(), world.now
+    numbers = itertools.count()
+
+    def edit() -> None:
+        world.policy(deny(f"Edit{next(numbers)}", Origin={"OrganizationId": "o-filler000000"}), name="f00")
+        world.time.at(1.0, edit)
+
+    edit()
+    report = world.run()
+    assert [(row[1], row[2]) for row in summary(report)] == [("ACCEPT", "RETRY_LATER")]
+    assert "POLICY_UNSTABLE" in codes(report)
+    assert report.failures
+    assert world.state(wanted) == "OPEN"
+    assert world.now - began < timedelta(seconds=30)
+
+
+def test_a_policy_of_one_page_that_somebody_edits_all_the_time_is_read_as_it_stood() -> None:
+    world = calm(allow(), GetParametersByPath=0.6)
+    wanted = world.invite()
+    numbers = itertools.count()
+
+    def edit() -> None:
+        world.policy(deny(f"Edit{next(numbers)}", Origin={"OrganizationId": "o-filler000000"}), name="f00")
+        world.time.at(1.0, edit)
+
+    edit()
+    world.run()
+    assert world.state(wanted) == "ACCEPTED"
+
+
+@pytest.mark.parametrize("documents", [9, 39], ids=["two pages", "five pages"])
+def test_a_policy_that_cannot_be_read_fast_enough_is_too_slow(documents: int) -> None:
+    world = calm(allow(), GetParametersByPath=14.0)
+    long_policy(world, documents)
+    wanted = world.invite()
+    report = world.run()
+    assert [(row[1], row[2]) for row in summary(report)] == [("ACCEPT", "RETRY_LATER")]
+    assert "EVIDENCE_TOO_SLOW" in codes(report)
+    assert report.failures
+    assert world.state(wanted) == "OPEN"
+
+
+# Nobody waits for somebody else's trouble
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_an_allowed_invitation_does_not_wait_for_declines_that_never_succeed(seconds: float) -> None:
+    world = calm(allow(), every=seconds)
+    origins = [(f"o-unwanted{number:04}", f"77777777777{number}") for number in range(3)]
+    for organization, management in origins:
+        world.service.add_organization(organization, management)
+    ids, accounts = [each for each, _ in origins], [each for _, each in origins]
+    origin = {"OrganizationId": ids, "ManagementAccountId": accounts}
+    world.policy(deny("No", Action="INVITE", Origin=origin, Respond="Decline"), name="no")
+    for management in accounts:
+        world.invite(management)
+        world.now += timedelta(seconds=1)
+    wanted, began = world.invite(), world.now
+    world.faults = [fault_world.Fault("DeclineHandshake", Kind.CONCURRENT)]
+    report = world.run()
+    done = world.service.handshake(wanted).finished_at
+    assert world.state(wanted) == "ACCEPTED"
+    assert done is not None
+    assert done - began < timedelta(seconds=10)
+    assert sorted(row[2] for row in summary(report)) == ["ACCEPTED", "RETRY_LATER", "RETRY_LATER", "RETRY_LATER"]
+
+
+# No call begins that could end after the deadline
+
+
+@pytest.mark.parametrize("fault", [Kind.THROTTLED, Kind.SERVER_BEFORE, None], ids=["throttled", "5xx", "lands late"])
+@pytest.mark.parametrize("seconds", [1.0, 9.0, 14.0])
+def test_a_slow_list_of_many_pages_is_not_read_past_the_deadline(seconds: float, fault: Kind | None) -> None:
+    world = calm(allow(), ListHandshakesForAccount=seconds)
+    world.service.configure(empty_pages=3, accept_delay=timedelta(seconds=1000))
+    world.invite()
+    if fault:
+        world.faults = [fault_world.Fault("AcceptHandshake", fault)]
+    world.run()  # the judge looks at every call
+
+
+@pytest.mark.parametrize("seed", [8229, 19446])
+def test_seeds_that_once_were_cut_off(seed: int) -> None:
+    fault_run(seed, row_of(seed)[1])
 
 
 # Killed at any point
@@ -122,9 +469,8 @@ def killed_everywhere(seed: int) -> int:
         world = random_world(seed)
         if seed % 2:
             world.faults = [fault_world.Fault(*PAIRS[seed % len(PAIRS)], share=0.5, times=3)]
-        world.kill_at = kill_at
         try:
-            world.run()
+            world.run(kill_at=kill_at)
         except Killed:
             settle(world)
         else:
@@ -140,12 +486,11 @@ def test_the_asynchronous_retry_finishes_what_was_killed_at_the_accept(lands_aft
     wanted = world.invite()
     world.service.configure(accept_delay=timedelta(seconds=lands_after))
     event = world.hint(wanted)
-    # Policy, list and organization take two steps each.
-    world.kill_at = 8 if accepted else 7
+    world.kill_when = "AcceptHandshake", "after" if accepted else "before"
     with pytest.raises(Killed):
         world.run(event)
     assert world.service.accept_effects(wanted) == int(accepted)
-    world.kill_at = -1
+    world.kill_when = "", ""
     world.now += timedelta(seconds=60)
     [record] = world.run(event).records
     assert record.outcome in (
