@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from handshake_acceptor.policy.decide import Statement
+from tests.support.definitions import defined
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -29,21 +30,6 @@ NAMED = [
 
 def files(answer: str) -> set[str]:
     return {path for path, *_ in ITEM.findall(ANSWERS[answer])}
-
-
-def defined(tree: ast.AST, prefix: str = "") -> set[str]:
-    """Every name that a module or a class defines; those of a class with its name before them."""
-    found: set[str] = set()
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(prefix + node.name)
-            if isinstance(node, ast.ClassDef):
-                found |= defined(node, f"{prefix}{node.name}.")
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [each for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-            found |= {prefix + each.id for each in names}
-    return found
 
 
 def test_the_six_are_answered() -> None:
