@@ -14,7 +14,7 @@ NOT_MEASURED = {
     "test_install.py",
     "test_release.py",
 }
-"""Files of tests that run one thing many thousand times, or in another process: to measure the coverage would slow them,
+"""Files of tests that run one thing many thousand times, or in another process: measuring the coverage would slow them,
 and tests beside them reach the same lines."""
 
 
