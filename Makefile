@@ -37,7 +37,7 @@ unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit
 
 coverage: $(VENV) ## unit, cli and faults tests, with the branches of the functions' code that they run, and the floor
-	@.venv/bin/pytest -n 2 --cov tests/unit tests/cli tests/faults
+	@.venv/bin/pytest -q -n 2 tests/unit tests/cli tests/faults --cov
 
 infra: $(VENV) $(CHECKS) $(CDK) ## the templates, the asset, the wheel in an empty environment, the benchmarks' checks
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/infra tests/install bench/checks
