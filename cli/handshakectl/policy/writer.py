@@ -12,7 +12,6 @@ from typing import Any
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
-from handshakectl.account.session import Caller
 from handshakectl.clock import clock
 from handshakectl.errors import BadInput
 from handshakectl.failures import explained
@@ -64,7 +63,8 @@ class Writer:
     """Writes parameters, each version with a description that says who, when and why."""
 
     ssm: Any
-    caller: Caller
+    by: str
+    """Who writes; empty where that may not be shown."""
     reason: str
     read: Callable[[], Parameters]
     """All parameters as they are now."""
@@ -103,7 +103,7 @@ class Writer:
             raise BadInput(f"push: {text}; `handshakectl pull` shows the mode") from error
 
     def _put(self, name: str, text: str, what: str) -> int:
-        by = f" by {self.caller.name}" if self.caller.name else ""
+        by = f" by {self.by}" if self.by else ""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         why = f": {sanitize(self.reason)}" if self.reason else ""
         request = {
