@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv/.ready
 AWS    := .venv-aws/.ready
 CHECKS := .venv-checks/.ready
+ON     := .venv-on/$(notdir $(PYTHON))/.ready
 CDK    := node_modules/.package-lock.json
 # Python compiles what is imported, and keeps it; pip would compile all of aws-cdk-lib, which takes a minute.
 INSTALL := pip -q --disable-pip-version-check install --no-compile
@@ -11,7 +12,7 @@ BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test unit lint synth package template sbom audit faults faults-e2e fuzz mutation bench lock clean
+.PHONY: help demo aws test test-on unit lint synth package template sbom audit faults faults-e2e fuzz mutation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +29,9 @@ test: ## lint, types, all tests
 	@$(BOTH) lint $(AWS) $(CHECKS) $(CDK)
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+test-on: $(ON) ## unit, cli and faults tests with another Python, in an environment of its own: PYTHON=python3.13
+	@$(dir $(ON))bin/pytest -n 2 tests/unit tests/cli tests/faults
+
 unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit
 
@@ -37,24 +41,24 @@ lint: $(VENV)
 	@.venv/bin/mypy
 
 synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
-	@node_modules/.bin/cdk synth --quiet --app ".venv/bin/python app.py" -c settings=local/settings.json
+	@node_modules/.bin/cdk synth --quiet --app ".venv/bin/python app.py" -c settings=local/demo/settings.json
 
 package: $(VENV) ## the function's asset as a folder; its path is the last line
-	@.venv/bin/python -m infra.package
+	@.venv/bin/python -m handshake_acceptor_cdk.asset.build
 
 template: $(VENV) ## one template for many accounts, and its asset; its path is the last line; SETTINGS=FILE instead of cdk.json
-	@.venv/bin/python -m infra.template $(SETTINGS)
+	@.venv/bin/python -m handshake_acceptor_cdk.stacks.template $(SETTINGS)
 
 sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
-	@.venv/bin/python -m infra.sbom
+	@.venv/bin/python -m handshake_acceptor_cdk.asset.sbom
 
 audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
-	@for f in lambda/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
+	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
 	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
 faults: $(VENV) ## RUNS=10000 runs from SEED=0 in virtual time: slow calls, faults, edits, other runs (minutes)
-	@PYTHONPATH=lambda .venv/bin/python -m tests.faults.fault_world --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
+	@.venv/bin/python -m tests.faults.fault_world --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
 
 faults-e2e: $(VENV) $(AWS) $(CDK) ## 200 runs with random faults through the deployed function (minutes)
 	@E2E_FAULT_RUNS=150 .venv/bin/pytest -q -s tests/e2e/test_faults.py
@@ -70,19 +74,19 @@ bench: $(VENV) ## everything under bench/: one JSON line a figure
 
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
-	@for f in lambda/requirements requirements requirements-dev requirements-checks local/requirements \
+	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements requirements-dev requirements-checks local/requirements \
 	  bench/starts/plain bench/starts/runtime; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 
 clean: ## forget everything that was built or installed
-	rm -rf .venv .venv-aws .venv-checks node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checks .venv-on node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV): requirements-dev.txt pyproject.toml
-	@echo "setting up .venv (once, about a minute)" >&2
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
-	@.venv/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
+$(VENV) $(ON): requirements-dev.txt pyproject.toml
+	@echo "setting up $(@D) (once, about a minute)" >&2
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
+	@$(@D)/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(AWS): local/requirements.txt

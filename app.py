@@ -6,13 +6,19 @@ import os
 import sys
 from collections.abc import Callable
 
+# aws_cdk starts Node when it is imported, which says in eleven lines that version 20 is at its end, in every deploy. It
+# still works; README.md says which versions CDK supports.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
 from aws_cdk import App, Stack
 
-from infra import hub_settings, package, relay_settings, settings
-from infra.acceptor_stack import AcceptorStack
-from infra.hub_stack import HubStack
-from infra.relay_stack import RelayStack
-from infra.settings import HUB, RELAY, STACK, WrongSettings, given
+from handshake_acceptor_cdk.asset.build import RELAY as RELAY_ASSET
+from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset
+from handshake_acceptor_cdk.settings import acceptor, hub, relay
+from handshake_acceptor_cdk.settings.reading import HUB, RELAY, STACK, WrongSettings, given
+from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
+from handshake_acceptor_cdk.stacks.hub import HubStack
+from handshake_acceptor_cdk.stacks.relay import RelayStack
 
 _ACCOUNT = os.environ.get("CDK_DEFAULT_ACCOUNT")
 # The CDK CLI sets both from the caller's credentials and profile; `cdk synth` needs neither.
@@ -20,18 +26,17 @@ _REGION = os.environ.get("CDK_DEFAULT_REGION", "us-east-1")
 
 
 def _acceptor(app: App) -> Stack:
-    read = settings.load(app.node, _REGION)
-    return AcceptorStack(app, "HandshakeAcceptor", settings=read, package=package.build(), account=_ACCOUNT)
+    read = acceptor.load(app.node, _REGION)
+    return AcceptorStack(app, "HandshakeAcceptor", settings=read, asset=build_asset(), account=_ACCOUNT)
 
 
 def _relay(app: App) -> Stack:
-    read = relay_settings.parse(given(app.node, RELAY), _REGION)
-    asset = package.build(asset=package.RELAY)
-    return RelayStack(app, "HandshakeRelay", settings=read, package=asset, account=_ACCOUNT)
+    read = relay.parse(given(app.node, RELAY), _REGION)
+    return RelayStack(app, "HandshakeRelay", settings=read, asset=build_asset(asset=RELAY_ASSET), account=_ACCOUNT)
 
 
 def _hub(app: App) -> Stack:
-    read = hub_settings.parse(given(app.node, HUB), _REGION)
+    read = hub.parse(given(app.node, HUB), _REGION)
     return HubStack(app, "HandshakeHub", settings=read, account=_ACCOUNT)
 
 
@@ -49,7 +54,7 @@ def main() -> int:
         _STACKS[wanted](app)
     except WrongSettings as wrong:
         return _stop(wrong.problems)
-    except package.BuildFailed as failed:
+    except BuildFailed as failed:
         return _stop((str(failed),))
     app.synth()
     return 0

@@ -29,7 +29,7 @@ from statistics import median, quantiles
 from bench.starts.runtime_api import StartFailed, started
 from bench.starts.served import asked, aws, world
 from bench.starts.variants import Variant, runtime, size, variants, zipped_size
-from infra import bytecode, package
+from handshake_acceptor_cdk.asset import build, bytecode
 
 STARTS = int(os.environ.get("STARTS", "30"))
 WARM, FEW = 40, 10
@@ -43,11 +43,11 @@ Samples = dict[str, dict[str, list[float]]]
 
 
 def main() -> None:
-    python = bytecode.interpreter(package.PYTHON) or sys.executable
+    python = bytecode.interpreter(build.PYTHON) or sys.executable
     print(f"cold start: {STARTS} starts each, Python {bytecode.release(python).split()[0]}", file=sys.stderr)
     compared = variants(python)
     client = runtime(python)
-    before = {name: package.digest(each.folder) for name, each in compared.items()}
+    before = {name: build.digest(each.folder) for name, each in compared.items()}
     samples: Samples = defaultdict(lambda: defaultdict(list))
     with aws() as endpoint:
         for number in range(STARTS + 1):
@@ -60,7 +60,7 @@ def main() -> None:
                     for name, values in by_variant.items():
                         samples[figure_][name] += values
     for name, each in compared.items():
-        if package.digest(each.folder) != before[name]:
+        if build.digest(each.folder) != before[name]:
             raise SystemExit(f"cold start: {name}: its folder was written to")
     for figure_, by_variant in samples.items():
         unit = "MB" if "memory" in figure_ else "ms"

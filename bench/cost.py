@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +19,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
-
 from aws_cdk import App
 from aws_cdk.assertions import Template
 
-from infra.acceptor_stack import AcceptorStack
-from infra.settings import parse
+from handshake_acceptor_cdk.settings.acceptor import parse
+from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
 
 ROOT = Path(__file__).parents[1]
 OWN = "222222222222"
@@ -88,7 +85,7 @@ def synthesized(**settings: object) -> dict[str, Any]:
             App(context=context, outdir=output),
             "HandshakeAcceptor",
             settings=parse(raw, "us-east-1"),
-            package=ROOT / "tests" / "events",  # a stand-in: no price depends on it
+            asset=Path(__file__).parent / "starts" / "empty",  # a stand-in: no price depends on it
             account=OWN,
         )
         resources: dict[str, Any] = Template.from_stack(stack).to_json()["Resources"]
@@ -97,8 +94,8 @@ def synthesized(**settings: object) -> dict[str, Any]:
 
 def idle_run() -> IdleRun:
     """Runs the real handler in an account where nothing is pending, the second time after a cold start."""
-    from local.handshake_service import HandshakeService
-    from local.moto_adapter import handshakes_in_moto
+    from local.adapters.moto import handshakes_in_moto
+    from local.service.handshake_service import HandshakeService
 
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "handshake-acceptor"}
     os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "HandshakeAcceptor"

@@ -1,25 +1,22 @@
 """10,000 accounts invited within an hour, in virtual time: how long they wait, with the relay and with the sweep alone.
 
-Every run that an invitation causes is the function's own code (`_fleet`); what AWS allows and how long it takes is in
-`_fleet_limits`, each figure with its source. The claims to check: with the sweep alone nobody waits longer than one
-sweep period and one run; nothing foreign is accepted, and nothing is lost. Then what bounds it: harsher assumptions,
-accepts that are limited to fewer than the invitations, and the sweeps of members (`_fleet_members`), whose lists share
-one bucket an organization. Less than three minutes of one core; the same figures on every run.
+Every run that an invitation causes is the function's own code (`simulation.fleet`); what AWS allows and how long it
+takes is in `simulation.limits`, each figure with its source. The claims to check: with the sweep alone nobody waits
+longer than one sweep period and one run; nothing foreign is accepted, and nothing is lost. Then what bounds it: harsher
+assumptions, accepts that are limited to fewer than the invitations, and the sweeps of members (`simulation.members`),
+whose lists share one bucket an organization. Less than three minutes of one core; the same figures on every run.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
-
-from bench._fleet import CONFLICTS, HOUR, IDLE_METRICS, SWEEPS, Fleet
-from bench._fleet_limits import HARSH, LIKELY, PER_ORGANIZATION, SWEEP, TIMEOUT
-from bench._fleet_members import Members
 from bench.retry_behaviour import figure
+from bench.simulation.fleet import CONFLICTS, HOUR, IDLE_METRICS, SWEEPS, Fleet
+from bench.simulation.limits import HARSH, LIKELY, PER_ORGANIZATION, SWEEP, TIMEOUT
+from bench.simulation.members import Members
 
 ACCOUNTS = 10_000
 FEWER = 1_000

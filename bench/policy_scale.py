@@ -6,15 +6,11 @@ The claim to check: what one decision costs does not grow with the number of sta
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
 
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy, Policy, decide
 from handshake_acceptor.policy.documents import Document, load

@@ -9,16 +9,12 @@ at once, so what carries over is the ratio, and that the relay makes one call fo
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
 
 from handshake_relay.hint import DETAIL_TYPE, SOURCE, Hint
 from local.aws import REGION, EmbeddedAws, embedded_aws
@@ -32,7 +28,7 @@ TIMES = 5
 def deployed() -> Iterator[EmbeddedAws]:
     """The relay in a management account, and members that have nothing but the bus."""
     with embedded_aws() as aws:
-        aws.control.add_organization(
+        aws.admin.add_organization(
             organization_id=ORGANIZATION,
             management_account_id=MANAGEMENT,
             members=MEMBERS,
@@ -84,7 +80,7 @@ def by_loop(aws: EmbeddedAws, handshakes: dict[str, str]) -> float:
 def main() -> None:
     with deployed() as aws:
         asked = aws.client("organizations", MANAGEMENT).enable_all_features()["Handshake"]
-        handshakes = {each["target"]: each["id"] for each in aws.control.snapshot() if each["target"] in MEMBERS}
+        handshakes = {each["target"]: each["id"] for each in aws.admin.snapshot() if each["target"] in MEMBERS}
         event = {
             "event_name": "EnableAllFeatures",
             "handshake_id": asked["Id"],

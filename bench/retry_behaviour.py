@@ -16,20 +16,16 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))  # where the function's packages are, installed or not
-
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from tests.unit.world import World, allow, client_error, deny
+from local.world import World, allow, client_error, deny
 
 SCHEDULES = 400
 TIMEOUT = 240.0

@@ -1,0 +1,1 @@
+"""The AWS of one's own machine."""

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from local.control import Control
 from local.emulator import ROOT, emulator
+from local.service.admin_api import AdminClient
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 FUNCTION = "handshake-acceptor"
 LOG_GROUP = f"/aws/lambda/{FUNCTION}"
 RELAY_LOG_GROUP = "/aws/lambda/handshake-relay"
-SETTINGS = ROOT / "local" / "settings.json"
+SETTINGS = ROOT / "local" / "demo" / "settings.json"
 
 _CDK = ROOT / "node_modules" / ".bin" / "cdk"
 _APP = f"{ROOT / '.venv' / 'bin' / 'python'} {ROOT / 'app.py'}"
@@ -42,9 +42,9 @@ class EmbeddedAws:
     endpoint: str
 
     @property
-    def control(self) -> Control:
+    def admin(self) -> AdminClient:
         """What arranges and inspects the handshakes."""
-        return Control(self.endpoint)
+        return AdminClient(self.endpoint)
 
     def client(self, service: str, account_id: str) -> Any:
         """A boto3 client that calls as an account, over HTTP."""
@@ -68,13 +68,11 @@ class EmbeddedAws:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
         }
         return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | ours
 
     def cdk(self, account_id: str, *arguments: str) -> str:
-        """Runs the CDK CLI as an account and gives what it printed. Raises `CommandFailed`."""
+        """Runs the CDK CLI as an account and gives its standard output. Raises `CommandFailed`."""
         with TemporaryDirectory(prefix="cdk.out-") as output:
             options = ["--app", _APP, "--output", output, "--no-notices", "--no-version-reporting"]
             return run([str(_CDK), *arguments, *options], self.environment(account_id))
@@ -140,11 +138,14 @@ def embedded_aws(*, port: int | None = None, **environment: str) -> Iterator[Emb
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> str:
-    """Runs a command to its end and gives what it printed. Raises `CommandFailed`."""
+    """Runs a command to its end and gives its standard output. Raises `CommandFailed`.
+
+    What it says on standard error is for people, and never part of an answer.
+    """
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CommandFailed(f"{Path(command[0]).name} {command[1]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60.0) -> T:

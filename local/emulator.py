@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from local.ministack_adapter import LOOPBACK
+from local.service.admin_api import LOOPBACK
 
 ROOT = Path(__file__).parent.parent
 INTERPRETER = ROOT / ".venv-aws" / "bin" / "python"
@@ -41,7 +41,7 @@ def emulator(
     with _held_port(port) as port, TemporaryDirectory(prefix="handshakes-") as folder:
         world_file, log = Path(folder, "world.json"), log or Path(folder, "log")
         world_file.write_text(json.dumps(list(world)))
-        command = [str(INTERPRETER), "-m", "local.ministack_adapter", "--port", str(port), "--with-parent"]
+        command = [str(INTERPRETER), "-m", "local.adapters.ministack", "--port", str(port), "--with-parent"]
         with log.open("w") as output:
             process = subprocess.Popen(
                 [*command, "--world", str(world_file)],

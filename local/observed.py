@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.aws import FUNCTION, EmbeddedAws
-from local.metrics import Datum, evaluate
-from local.picture import Seen, draw
+from local.cloudwatch.dashboard_svg import Seen, draw
+from local.cloudwatch.metrics import Datum, evaluate
 
 
 def metrics(aws: EmbeddedAws, account_id: str, since: datetime) -> list[Datum]:

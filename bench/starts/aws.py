@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from local import wire
-from local.handshake_service import HandshakeService
+from local.service import aws_json
+from local.service.handshake_service import HandshakeService
 
 OWN = "222222222222"
 MANAGEMENT = "111111111111"
@@ -56,7 +56,7 @@ class World:
         if self.pages and operation == "ListHandshakesForAccount":
             return 200, self.pages[int(request.get("NextToken", 0))]
         if service.startswith("AWSOrganizations"):
-            status, _, body = wire.answer(self.service, operation, OWN, request)
+            status, _, body = aws_json.answer(self.service, operation, OWN, request)
             return status, body
         return 200, json.dumps(getattr(self, operation)(request))
 
@@ -70,7 +70,7 @@ class World:
         request = {"Target": {"Type": "ACCOUNT", "Id": OWN}, "Notes": "Welcome"}
         handshake = self.service.call("InviteAccountToOrganization", MANAGEMENT, request)["Handshake"]
         self.service.call("DeclineHandshake", OWN, {"HandshakeId": handshake["Id"]})
-        _, _, body = wire.answer(self.service, "ListHandshakesForAccount", OWN, {})
+        _, _, body = aws_json.answer(self.service, "ListHandshakesForAccount", OWN, {})
         numbers = iter(range(pages * 10))
         made = []
         for page in range(pages):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from infra import bytecode, package
+from handshake_acceptor_cdk.asset import build, bytecode
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
@@ -32,7 +32,7 @@ class Variant:
 
 def variants(python: str) -> dict[str, Variant]:
     """All that are compared, by name, as built for one interpreter."""
-    ours = package.build(BUILD, package.ACCEPTOR, python)
+    ours = build.build_asset(BUILD, build.ACCEPTOR, python)
     return {
         "empty": Variant("empty", _HERE / "empty", "handler.handler"),
         "plain": Variant("plain", _plain(python, compiled=False), "handler.handler"),

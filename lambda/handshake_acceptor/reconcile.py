@@ -15,7 +15,7 @@ from handshake_acceptor.observed import LIST_UNREADABLE, NOT_SEEN, ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan, plan
 from handshake_acceptor.record import Outcome, Record, Report
-from handshake_acceptor.state import ListUnreadable, NoEvidence, StateReader, failure_reason
+from handshake_acceptor.state import ListUnreadable, NoEvidence, StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
 from handshake_core.errors import DEADLINE, Failure, Remedy, classify
@@ -189,7 +189,7 @@ class Reconcile:
             turn.failure = failure
             turn.due = self._clock.now() + timedelta(seconds=self._clock.backoff(turn.plan.attempts))
             return None
-        turn.reasons = (failure_reason(failure),)
+        turn.reasons = (failure.as_reason(),)
         if failure.remedy is Remedy.LOOK or turn.sent is SendState.LOST:
             turn.confirms, turn.due = True, self._clock.now()
             return None
@@ -225,7 +225,7 @@ class Reconcile:
             self._states.note(DEADLINE, later=False)
             return self._unsettled(turn, Reason(DEADLINE, "there was no time left to try"))
         self._states.note(f"{DEADLINE} {turn.failure.code}", later=False)
-        return self._unsettled(turn, failure_reason(turn.failure))
+        return self._unsettled(turn, turn.failure.as_reason())
 
     def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
         """The next run settles it."""

@@ -314,7 +314,7 @@ class StateReader:
             account = self._organizations.account(self._account_id, self._partition)
         except retry.CALL_FAILURES as error:
             failure = classify(error)
-            reason = failure_reason(failure)
+            reason = failure.as_reason()
             if failure.remedy in (Remedy.RETRY_NOW, Remedy.RETRY_LATER):
                 self.note(f"DESCRIBE_ORGANIZATION {failure.code}", failure.remedy is Remedy.RETRY_LATER)
         return AccountAnswer(account, reason, self._clock.now())
@@ -324,9 +324,3 @@ def _not_seen(handshake_id: str, failure: Failure) -> InvalidHandshake:
     code = NOT_SEEN_FOR_NOW if failure.remedy is Remedy.RETRY_LATER else NOT_SEEN
     text = "this account's list does not show it, and DescribeHandshake is refused"
     return invalid_handshake(handshake_id, code, text, failure.code, finished=True)
-
-
-def failure_reason(failure: Failure) -> Reason:
-    """What a failed call adds to a record: its code, the service's own reason, and what a person should do."""
-    facts = (("reason", failure.reason),) if failure.reason else ()
-    return Reason(failure.code, failure.advice or "AWS answers this for now", facts)

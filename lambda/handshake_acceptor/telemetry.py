@@ -44,7 +44,7 @@ class Telemetry:
         policy = report.snapshot.policy
         if isinstance(policy, InvalidPolicy) and not policy.unreadable:
             self._metrics.add_metric(Metric.POLICY_INVALID, MetricUnit.Count, 1)
-            self._logger.error("policy invalid", extra={"errors": [str(error) for error in policy.errors]})
+            self._logger.error("policy invalid", extra={"errors": [str(error) for error in policy.told]})
         self._waiting([record for record in report.records if _waits(record)])
         self._logger.info(
             "run",

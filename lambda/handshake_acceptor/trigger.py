@@ -43,7 +43,8 @@ class Trigger:
             return Trigger(TriggerKind.MANUAL, "", None)
         source, time = _at(event, ("source",)), _at(event, ("time",))
         kind = _KINDS.get(source, TriggerKind.UNKNOWN) if isinstance(source, str) else TriggerKind.UNKNOWN
-        found = (_at(event, path) for path in _ID_PATHS)
+        refused = _at(event, ("detail", "errorCode"))  # a call that made no handshake
+        found = (_at(event, path) for path in _ID_PATHS if not refused)
         ids = (value for value in found if isinstance(value, str) and HANDSHAKE_ID.fullmatch(value))
         return Trigger(kind, next(ids, ""), timestamp(time) if isinstance(time, str) else None)
 

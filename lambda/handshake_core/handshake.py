@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -123,7 +123,7 @@ class Handshake:
     organization_id: str
     management_account_id: str
     addressees: frozenset[str]
-    """The accounts it is addressed to; empty if it was sent to an e-mail address, or names nobody."""
+    """The accounts it is addressed to, without the sender; empty if it was sent to an e-mail address, or to nobody."""
     expires_at: datetime
     listed: bool
     """Whether our own list showed it, which is what proves that an e-mail invitation is ours."""
@@ -202,8 +202,9 @@ class _Reading:
         if action:
             self._agree("Action", action, arn["action"].upper())
         addressees = self._accounts(organization_id, management_account_id)
-        if action is Action.TRANSFER_RESPONSIBILITY and len(addressees) > 1:
-            addressees -= {management_account_id}  # it is between two management accounts, and may name them both
+        if action is Action.INVITE or len(addressees) > 1:
+            # It is the sender. It never invites itself, but what is no invitation can be addressed to it alone.
+            addressees -= {management_account_id}
         if self.faults or action is None or state is None or expires_at is None:
             return self._invalid(identifier, state)
         return Handshake(
@@ -302,18 +303,40 @@ def _with_prefix(organization: object) -> object:
     return organization
 
 
+_HOURS, _MINUTES = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_RFC_3339 = re.compile(
+    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOURS}:{_MINUTES}:{_MINUTES}(?:[.][0-9]{{1,9}})?)"
+    rf"(?:[Zz]|([+-])({_HOURS}):({_MINUTES}))"
+)
+
+
 def timestamp(value: object) -> datetime | None:
     """A time with a zone, in UTC, from a datetime, RFC 3339 text or seconds since 1970; None for anything else.
 
-    botocore gives datetimes, version 2 of the AWS CLI prints text and version 1 prints seconds.
+    botocore gives datetimes, version 2 of the AWS CLI prints text and version 1 prints seconds. Digits of a text
+    beyond the microseconds are cut off.
     """
     try:
         if isinstance(value, str):
-            value = datetime.fromisoformat(value.strip())
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+            return _from_text(value.strip())
+        if isinstance(value, int | float) and not isinstance(value, bool):
             value = datetime.fromtimestamp(value, UTC)
         if isinstance(value, datetime) and value.tzinfo is not None:
             return value.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         pass
     return None
+
+
+def _from_text(text: str) -> datetime | None:
+    """Raises `ValueError` and `OverflowError` where there is no such time.
+
+    `datetime.fromisoformat` alone reads more than RFC 3339, and what it reads differs between Python's versions: 3.11
+    takes -00:90 for an offset, 3.14 takes 24:00 for the next day's 00:00.
+    """
+    if not (found := _RFC_3339.fullmatch(text)):
+        return None
+    local, sign, hours, minutes = found.groups()
+    moment = datetime.fromisoformat(local).replace(tzinfo=UTC)
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return moment + offset if sign == "-" else moment - offset

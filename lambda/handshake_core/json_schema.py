@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import fastjsonschema
 from fastjsonschema import JsonSchemaValuesException
 
-Validator = Callable[[Any], Any]
+from handshake_core.mistakes import Words
 
+Validator = Callable[[Any], Any]
 
 _OPTIONS: dict[str, Any] = {"use_default": False, "use_formats": False, "fast_fail": False}
 
@@ -29,7 +31,7 @@ def compile_to_module(schema: dict[str, Any]) -> str:
     return f"{code}\nvalidate = {first}\n"
 
 
-def violations(validator: Validator, content: Any) -> Iterator[tuple[str, str]]:
+def violations(validator: Validator, content: Any) -> Iterator[tuple[str, Words]]:
     """Every violation as (JSON pointer, message)."""
     try:
         validator(content)
@@ -40,37 +42,45 @@ def violations(validator: Validator, content: Any) -> Iterator[tuple[str, str]]:
             yield from _explained(pointer, error.rule, error.value, error.definition)
 
 
-def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> Iterator[tuple[str, str]]:
-    """One violation of the schema in words, with the nearest known word where one is near."""
+def _explained(pointer: str, rule: str | None, value: Any, definition: Any) -> Iterator[tuple[str, Words]]:
     if rule == "required":
         for key in definition["required"]:
             if key not in value:
-                why = definition.get("$comment")
-                yield pointer, f"{key} is missing" + (f": {why}" if why else "")
+                yield pointer, partial(_missing, key, definition)
     elif rule == "additionalProperties":
-        known = list(definition["properties"])
         for key in value:
-            if key not in known:
-                hint = definition.get("x-misplaced", {}).get(key)  # an annotation of ours, which validators pass over
-                why = hint or f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}"
-                yield f"{pointer}/{escaped(key)}", why
-    elif rule in ("enum", "const"):
+            if key not in definition["properties"]:
+                yield f"{pointer}/{escaped(key)}", partial(_unknown_key, key, definition)
+    else:
+        yield pointer, partial(_wrong_value, rule, value, definition)
+
+
+def _missing(key: str, definition: Any) -> str:
+    why = definition.get("$comment")
+    return f"{key} is missing" + (f": {why}" if why else "")
+
+
+def _unknown_key(key: str, definition: Any) -> str:
+    hint: str | None = definition.get("x-misplaced", {}).get(key)  # an annotation of ours, which validators pass over
+    known = list(definition["properties"])
+    return hint or f"unknown key{_suggestion(key, known)}; known are {', '.join(known)}"
+
+
+def _wrong_value(rule: str | None, value: Any, definition: Any) -> str:
+    """One violation of the schema in words, with the nearest known word where one is near."""
+    if rule in ("enum", "const"):
         known = definition["enum"] if rule == "enum" else [definition["const"]]
-        yield pointer, f"{shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(shown, known))}"
-    elif rule == "type":
+        return f"{shown(value)} is not known{_suggestion(value, known)}; use {' or '.join(map(shown, known))}"
+    if rule == "type":
         wanted = definition["type"] if isinstance(definition["type"], list) else [definition["type"]]
         if "title" in definition and not isinstance(value, dict | list | None):
-            yield pointer, f"{shown(value)} is not {definition['title']}"
-        else:
-            yield pointer, f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
-    elif rule == "pattern":
-        yield pointer, f"{shown(value)} is not {definition['title']}"
-    elif rule == "minItems":
-        yield pointer, "an empty list matches nothing; name at least one"
-    elif rule in ("minimum", "maximum"):
-        yield pointer, f"{shown(value)} is not {definition['title']}"
-    else:
-        yield pointer, definition["$comment"]
+            return f"{shown(value)} is not {definition['title']}"
+        return f"must be {' or '.join(_TYPES[name] for name in wanted)}, is {_type(value)}"
+    if rule in ("pattern", "minimum", "maximum"):
+        return f"{shown(value)} is not {definition['title']}"
+    if rule == "minItems":
+        return "an empty list matches nothing; name at least one"
+    return str(definition["$comment"])
 
 
 _TYPES = {

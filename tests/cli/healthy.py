@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from tests.unit.world import MEMBER, PREFIX, allow, document
+from local.world import MEMBER, PREFIX, allow, document
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
 STACK = "HandshakeAcceptor"

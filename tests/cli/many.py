@@ -10,10 +10,10 @@ from botocore.client import BaseClient
 from moto.iam.models import get_account_id_from
 from typer.testing import CliRunner
 
-from cli.main import app
-from local.handshake_service import HandshakeService, ShiftedClock
-from local.moto_adapter import handshakes_in_moto
-from tests.unit.world import MANAGEMENT, ORGANIZATION, PREFIX, document
+from handshakectl.main import app
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import HandshakeService, ShiftedClock
+from local.world import MANAGEMENT, ORGANIZATION, PREFIX, document
 
 ACCOUNTS = ("222222222222", "333333333333", "444444444444")
 MODE = f"{PREFIX}mode"

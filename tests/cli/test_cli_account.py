@@ -14,11 +14,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 from typer.testing import CliRunner
 
-from cli.main import app
-from local.handshake_service import HandshakeService, ShiftedClock
-from local.moto_adapter import handshakes_in_moto
-from tests.cli.sessions import session
-from tests.unit.world import (
+from handshakectl.main import app
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import HandshakeService, ShiftedClock
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,
@@ -29,6 +28,7 @@ from tests.unit.world import (
     deny,
     document,
 )
+from tests.cli.sessions import session
 
 
 def run(*args, **more):
@@ -38,7 +38,7 @@ def run(*args, **more):
 @pytest.fixture(autouse=True)
 def region(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.aws.boto3.Session", session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
@@ -264,7 +264,7 @@ def test_a_failure_of_aws_is_one_line_and_status_2(tmp_path, verb, error, says):
     ],
 )
 def test_what_is_missing_in_the_configuration_is_said_in_one_line(tmp_path, monkeypatch, environment, options, says):
-    monkeypatch.setattr("cli.aws.boto3.Session", Session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", Session)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in ({"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"} | environment).items():

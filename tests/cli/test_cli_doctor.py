@@ -9,7 +9,8 @@ from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
-from cli.main import app
+from handshakectl.main import app
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX
 from tests.cli.healthy import (
     HEALTHY,
     STACK,
@@ -23,7 +24,6 @@ from tests.cli.healthy import (
     simulated,
 )
 from tests.cli.sessions import session
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX
 
 CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run", "answers"]
 
@@ -31,7 +31,7 @@ CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permiss
 @pytest.fixture(autouse=True)
 def region(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.aws.boto3.Session", session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
 
 
 def doctor(*options, region="us-east-1", **changes):

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from cli.main import app
+from handshakectl.main import app
+from local.world import PREFIX, allow, deny, document
 from tests.cli.sessions import session
-from tests.unit.world import PREFIX, allow, deny, document
 
 MODE = f"{PREFIX}mode"
 ALLOWLIST = f"{PREFIX}policy/allowlist"
@@ -26,7 +26,7 @@ def run(*args, **more):
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.aws.boto3.Session", session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     return tmp_path
 
@@ -165,7 +165,7 @@ def test_the_history_says_who_when_and_why(ssm, write):
     ],
 )
 def test_whoever_writes_is_named_but_never_by_an_e_mail_address(arn, name):
-    from cli.aws import Aws
+    from handshakectl.account.session import Aws
 
     with patch.object(BaseClient, "_make_api_call", lambda *_: {"Arn": arn}):
         assert Aws(None, "us-east-1").caller().name == name
@@ -329,7 +329,7 @@ def test_if_the_brake_cannot_be_set_nothing_is_written(ssm, write):
     [(MODE, "observe"), (MODE, "enforce"), (f"{PREFIX}policy/a", document(deny("Mine"))), (ALLOWLIST, "broken")],
 )
 def test_if_somebody_else_writes_meanwhile_the_mode_stays_observe(ssm, write, monkeypatch, name, text):
-    monkeypatch.setattr("cli.writing._READ_BACK_WITHIN", 0.0)
+    monkeypatch.setattr("handshakectl.policy.writer._READ_BACK_WITHIN", 0.0)
     done = []
 
     def somebody_else():

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from local.world import ORGANIZATION, PREFIX, allow, deny, document
 from tests.cli.healthy import HEALTHY, STACK, ended, log, refused, schedule
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, organization, parameter_store, run, seed
 from tests.cli.sessions import session
-from tests.unit.world import ORGANIZATION, PREFIX, allow, deny, document
 
 A, B, C = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
@@ -19,7 +19,7 @@ ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
 @pytest.fixture(autouse=True)
 def service(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.aws.boto3.Session", session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with organization() as service:
         seed(*ACCOUNTS, **{"policy/allowlist": document(allow())})

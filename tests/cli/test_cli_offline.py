@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from tests.unit.world import ORGANIZATION, allow, deny, document
+from handshakectl.main import app
+from local.world import ORGANIZATION, allow, deny, document
 
 HANDSHAKES = Path(__file__).parents[1] / "handshakes"
+FIELD = Path(__file__).parents[1] / "field"
+EVENTS = Path(__file__).parents[1] / "events"
 INVITE = str(HANDSHAKES / "invite-by-account.json")
 IN_TIME = ("--at", "2026-11-24T00:00:00Z")
 
@@ -102,6 +104,16 @@ def test_a_file_that_cannot_be_read_is_bad_input(folder, content, says):
     assert result.stderr == f"handshakectl: policy.json: {says}\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ten_mistakes_are_told_and_the_rest_counted(write, options):
+    result = run("validate", write("bad.json", *[{}] * 1000), write("other.json", {}), *options)
+    assert result.exit_code == 1
+    said = (
+        [error["message"] for error in json.loads(result.stdout)["errors"]] if options else result.stdout.splitlines()
+    )
+    assert (len(said), said[-1]) == (11, "and 1,990 more mistakes; 1 document not checked yet")
+
+
 def test_a_folder_is_bad_input():
     assert run("validate", ".").exit_code == 2
 
@@ -167,6 +179,7 @@ def test_origins_of_a_cdk_json_here_are_the_ceiling_unless_it_names_none(write, 
     [
         ("{", "settings.json: not JSON, at line 1, column 2"),
         ("[]", "settings.json: must be an object"),
+        ('{"origins": [], "origins": []}', "settings.json: /origins: this key is written more than once"),
         ('{"origins": {}}', "settings.json: /origins: must be a list"),
         ('{"origins": [1]}', "settings.json: /origins/0: must be an object"),
         ('{"origins": [{"organizationId": 1}]}', "settings.json: /origins/0/organizationId: must be a text or a list"),
@@ -254,6 +267,37 @@ def test_every_recorded_invitation_can_be_simulated(write, name):
     assert "@" not in result.output
 
 
+@pytest.mark.parametrize("name", ["05-inviter-is-a-party-too", "05b-inviter-and-email"])
+def test_the_inviter_among_the_parties_is_the_sender(name):
+    options = ["--policy", FIELD / "00-policy.json", "--account", "222222222222", *IN_TIME]
+    assert run("simulate", *options, "--handshake", FIELD / f"{name}.json").stdout.split()[0] == "ACCEPT"
+    third = json.loads((FIELD / f"{name}.json").read_text())
+    third["Handshake"]["Parties"].append({"Type": "ACCOUNT", "Id": "999999999999"})
+    result = run("simulate", *options, "--handshake", "-", input=json.dumps(third))
+    assert (result.exit_code, result.stdout.split()[0]) == (1, "INELIGIBLE")
+    assert "addressed to another account" in result.stdout
+
+
+def in_cloudtrail():
+    """A record of CloudTrail, from the whole event down to the handshake in it, as people cut it out."""
+    event = json.loads((EVENTS / "invite-account.json").read_text())
+    handshake = event["detail"]["responseElements"]["handshake"]
+    log_file, looked_up = {"Records": [event["detail"]]}, {"Events": [{"CloudTrailEvent": json.dumps(event["detail"])}]}
+    named = json.loads((FIELD / "02-cloudtrail-record-as-handshake.json").read_text())
+    refused = json.loads((FIELD / "19-duplicate-invite-record.json").read_text())
+    answers = [event["detail"]["responseElements"], {"Handshake": handshake}, handshake]
+    return [named, event, event["detail"], *answers, log_file, looked_up, refused, refused["detail"]]
+
+
+@pytest.mark.parametrize("record", in_cloudtrail(), ids=range(len(in_cloudtrail())))
+def test_a_record_of_cloudtrail_is_told_from_a_handshake(write, folder, record):
+    folder.joinpath("record.json").write_text(json.dumps(record))
+    result = run("simulate", "--policy", write("a.json", allow()), "--handshake", "record.json", *IN_TIME)
+    assert (result.exit_code, result.stdout) == (2, "")
+    said = "a record of CloudTrail, not a handshake as describe-handshake prints it"
+    assert result.stderr == f"handshakectl: record.json: {said}\n"
+
+
 def test_all_features_are_enabled_for_a_member_of_that_organization(write):
     options = ["--policy", write("a.json", allow(action="ENABLE_ALL_FEATURES")), *IN_TIME]
     handshake = ["--handshake", HANDSHAKES / "enable-all-features.json"]
@@ -295,7 +339,8 @@ def test_a_handshake_that_contradicts_itself_is_ineligible(write, folder):
         (["--policy", "missing.json", "--handshake", INVITE], "missing.json: cannot be read: No such file"),
         (["--policy", "a.json", "--handshake", "missing.json"], "missing.json: cannot be read: No such file"),
         (["--policy", "a.json", "--handshake", "broken.json"], "broken.json: not JSON, at line 1, column 2"),
-        (["--policy", "a.json", "--handshake", "deep.json"], "deep.json: not JSON: nested too deeply"),
+        (["--policy", "a.json", "--handshake", "deep.json"], "deep.json: cannot be read, at line 1, column 33: nested"),
+        (["--policy", "a.json", "--handshake", "twice.json"], "twice.json: /Handshake/Id: this key is written more"),
         (["--policy", "a.json", "--handshake", "list.json"], "list.json: not a handshake"),
         (["--policy", "a.json", "--handshake", "handshakes.json"], "handshakes.json: holds a list of handshakes"),
         (["--policy", "a.json", "--handshake", INVITE, "--at", "2026-11-24"], "--at: '2026-11-24' is not a time with"),
@@ -314,6 +359,7 @@ def test_input_that_cannot_be_used_ends_with_2_and_one_line(write, folder, optio
     for name, text in {
         "broken.json": "{",
         "list.json": "[]",
+        "twice.json": '{"Handshake": {"Id": "h-00000001", "Id": "h-00000002", "Id": "h-00000003"}}',
         "handshakes.json": '{"Handshakes": []}',
         "deep.json": "[" * 100_000,
     }.items():
@@ -355,7 +401,7 @@ def test_the_installed_command_ends_with_the_contract_s_status(write, folder, ar
 def test_offline_verbs_never_load_an_aws_library(write):
     write("good.json", allow())
     script = (
-        "import sys; from cli.main import app\n"
+        "import sys; from handshakectl.main import app\n"
         "try: app()\n"
         "finally: print([m for m in ('boto3', 'botocore', 'rich') if m in sys.modules])"
     )

@@ -7,9 +7,9 @@ import threading
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from local.world import PREFIX, allow, deny, document
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, history, organization, parameter_store, run, seed, value
 from tests.cli.sessions import session
-from tests.unit.world import PREFIX, allow, deny, document
 
 A, B, C = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
@@ -19,7 +19,7 @@ PROFILES = ("--profiles", "a", "b", "c")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.aws.boto3.Session", session)
+    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     config = "".join(
         f"[profile {name}]\naws_access_key_id = {account}\naws_secret_access_key = testing\n"

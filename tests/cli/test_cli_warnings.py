@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli import warnings
-from cli.settings import Ceiling, Origin
 from handshake_acceptor.policy.decide import DecisionKind, Policy, decide
 from handshake_acceptor.policy.documents import Document, load
 from handshake_core.handshake import Account, Action, Handshake, Role, State
-from tests.unit.world import allow, deny, document
+from handshakectl.policy import unreachable
+from handshakectl.policy.ceiling import Ceiling, Origin
+from local.world import allow, deny, document
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PAST, SOON, LATER = "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"
@@ -27,7 +27,7 @@ def found(*statements, ceiling=None):
     documents = [Document("policy.json", document(*statements))]
     policy = load(documents)
     assert isinstance(policy, Policy), policy
-    return warnings.find(policy, documents, NOW, ceiling)
+    return unreachable.find(policy, documents, NOW, ceiling)
 
 
 def origin(**more):
@@ -116,7 +116,7 @@ def test_the_end_of_time_is_no_trouble():
 
 
 def test_what_would_take_too_long_gets_no_warning(monkeypatch):
-    monkeypatch.setattr(warnings, "_MOST_DECISIONS", 10)
+    monkeypatch.setattr(unreachable, "_MOST_DECISIONS", 10)
     assert found(allow(organization=[f"o-{n:010d}" for n in range(100)]), deny()) == []
 
 
@@ -169,5 +169,5 @@ def test_a_warning_is_given_exactly_where_nothing_is_ever_accepted(made):
                     if time >= NOW and decision.kind is DecisionKind.ACCEPT:
                         accepts.update(decision.sids)
     allows = {statement["Sid"] for statement in made if statement["Effect"] == "Allow"}
-    warned = {warning.message.split()[0] for warning in warnings.find(policy, documents, NOW)}
+    warned = {warning.message.split()[0] for warning in unreachable.find(policy, documents, NOW)}
     assert warned == allows - accepts

@@ -10,21 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import FUNCTION, EmbeddedAws, embedded_aws
-
-MEMBER = "222222222222"
-PREFIX = "/handshake-acceptor/"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    organization_id: str
-    management_account_id: str
-
-
-ALLOWED = Origin("o-exampleorgid", "111111111111")
-DENIED = Origin("o-sandbox0001", "333333333333")
-BEYOND = Origin("o-foreign00001", "444444444444")
-"""Outside the ceiling that local/settings.json deploys."""
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +24,12 @@ class Acceptor:
         """An empty world, no policy, mode enforce, and nothing that runs by itself until a test wakes it."""
         self.wake_on_policy_changes(False)
         self.stop_the_sweep()
-        self.aws.control.reset()
+        self.aws.admin.reset()
         for origin in (ALLOWED, DENIED, BEYOND):
-            self.aws.control.add_organization(
+            self.aws.admin.add_organization(
                 organization_id=origin.organization_id, management_account_id=origin.management_account_id
             )
-        self.aws.control.register_account(account_id=MEMBER, email="mary@example.com")
+        self.aws.admin.register_account(account_id=MEMBER, email="mary@example.com")
         ssm = self.client("ssm")
         for page in ssm.get_paginator("get_parameters_by_path").paginate(Path=PREFIX, Recursive=True):
             for parameter in page["Parameters"]:
@@ -110,7 +96,7 @@ class Acceptor:
 
     def handshake(self, handshake_id: str) -> dict[str, Any]:
         """The handshake as the service has it, whoever says what about it."""
-        found: dict[str, Any] = next(each for each in self.aws.control.snapshot() if each["id"] == handshake_id)
+        found: dict[str, Any] = next(each for each in self.aws.admin.snapshot() if each["id"] == handshake_id)
         return found
 
     def recorded(self, handshake_id: str) -> list[dict[str, Any]]:

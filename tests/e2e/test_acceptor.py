@@ -11,7 +11,8 @@ import pytest
 
 from handshake_relay import hint
 from local.aws import SETTINGS, wait_for
-from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX, Acceptor
+from tests.e2e.conftest import Acceptor
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -28,9 +29,9 @@ def test_a_hint_on_the_bus_leads_to_the_accept(acceptor: Acceptor) -> None:
     announced = hint.from_record(recorded_event("invite-account"))
     assert announced is not None
     acceptor.allow(ALLOWED)
-    acceptor.aws.control.configure(page_size=1, empty_pages=1)
+    acceptor.aws.admin.configure(page_size=1, empty_pages=1)
     acceptor.invite(DENIED)
-    acceptor.aws.control.choose_ids(ids=[announced.handshake_id])
+    acceptor.aws.admin.choose_ids(ids=[announced.handshake_id])
     assert acceptor.invite() == announced.handshake_id
     acceptor.client("events").put_events(Entries=[announced.entry("handshake-acceptor")])
     wait_for("the accept", lambda: acceptor.handshake(announced.handshake_id)["state"] == "ACCEPTED")
@@ -93,7 +94,7 @@ def test_no_policy_reaches_beyond_the_ceiling(acceptor: Acceptor) -> None:
 
 def test_two_runs_at_the_same_moment_accept_once_and_both_say_so(acceptor: Acceptor) -> None:
     acceptor.allow(ALLOWED)
-    acceptor.aws.control.configure(accept_delay=10)  # so that the two overlap, cold start or not
+    acceptor.aws.admin.configure(accept_delay=10)  # so that the two overlap, cold start or not
     invited = acceptor.invite()
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(acceptor.decisions) for _ in range(2)]
@@ -181,7 +182,7 @@ def test_without_any_parameter_nothing_is_accepted(acceptor: Acceptor) -> None:
 
 
 def test_a_failed_hint_is_retried_and_then_kept_without_personal_data(acceptor: Acceptor) -> None:
-    acceptor.aws.control.inject(
+    acceptor.aws.admin.inject(
         faults=[{"operation": "ListHandshakesForAccount", "code": "AccessDeniedException", "times": 99}]
     )
     announced = hint.from_record(recorded_event("invite-account"))
@@ -191,14 +192,14 @@ def test_a_failed_hint_is_retried_and_then_kept_without_personal_data(acceptor: 
     assert announced.handshake_id in message
     assert "LIST_UNREADABLE AccessDeniedException" in message
     assert "@" not in message
-    tried = acceptor.aws.control.journal(operation="ListHandshakesForAccount")
+    tried = acceptor.aws.admin.journal(operation="ListHandshakesForAccount")
     assert len([call for call in tried if call["code"] == "AccessDeniedException"]) >= 3
 
 
 def test_throttling_is_waited_out(acceptor: Acceptor) -> None:
     acceptor.allow(ALLOWED)
     invited = acceptor.invite()
-    acceptor.aws.control.inject(
+    acceptor.aws.admin.inject(
         faults=[
             {"operation": "AcceptHandshake", "code": "TooManyRequestsException", "times": 2},
             {"operation": "AcceptHandshake", "code": "ConcurrentModificationException", "times": 2},

@@ -18,8 +18,9 @@ from botocore.exceptions import ClientError
 from handshake_relay import hint
 from local.aws import FUNCTION, LOG_GROUP, REGION, wait_for
 from local.emulator import INTERPRETER
-from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX, Acceptor, Origin
-from tests.infra.synthesis import LOCAL, Deployed, synthesize
+from tests.e2e.conftest import Acceptor
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER, PREFIX, Origin
+from tests.support.synthesis import LOCAL, Deployed, synthesize
 
 EVENTS = Path(__file__).parent.parent / "events"
 BUS = f"arn:aws:events:{REGION}:{MEMBER}:event-bus/{FUNCTION}"
@@ -28,7 +29,7 @@ ROLE = f"arn:aws:iam::{MEMBER}:role/{FUNCTION}"
 
 def accepts_sent(acceptor: Acceptor) -> int:
     """Accept calls that reached Organizations; IAM refuses others before."""
-    return len(acceptor.aws.control.journal(operation="AcceptHandshake"))
+    return len(acceptor.aws.admin.journal(operation="AcceptHandshake"))
 
 
 def untouched(acceptor: Acceptor, *handshake_ids: str) -> bool:
@@ -53,12 +54,12 @@ LOOK_ALIKES = [
 def found(acceptor: Acceptor, *origins: Origin) -> None:
     for origin in origins:
         # The allowed ids wherever an organization may write what it likes; the notes say them too, see below.
-        acceptor.aws.control.register_account(
+        acceptor.aws.admin.register_account(
             account_id=origin.management_account_id,
             email=f"{ALLOWED.organization_id}.{origin.management_account_id}@example.com",
             name=f"{ALLOWED.organization_id} {ALLOWED.management_account_id}",
         )
-        acceptor.aws.control.add_organization(
+        acceptor.aws.admin.add_organization(
             organization_id=origin.organization_id, management_account_id=origin.management_account_id
         )
 
@@ -100,7 +101,7 @@ def test_the_ceiling_knows_a_look_alike_even_where_the_policy_allows_it(acceptor
     ids=["its organization", "its management account"],
 )
 def test_half_an_allowed_origin_is_none(acceptor: Acceptor, origin: Origin) -> None:
-    acceptor.aws.control.reset()
+    acceptor.aws.admin.reset()
     found(acceptor, origin)
     acceptor.allow(ALLOWED)
     invited = acceptor.invite(origin)
@@ -193,7 +194,7 @@ def test_a_handshake_whose_parts_disagree_is_left_alone(
 ) -> None:
     acceptor.allow(ALLOWED)
     invited = acceptor.invite(DENIED)
-    acceptor.aws.control.forge(handshake_id=invited, changes=changes(invited))
+    acceptor.aws.admin.forge(handshake_id=invited, changes=changes(invited))
     _, answer = acceptor.invoke()
     [decision] = answer["decisions"]
     assert (decision["decision"], decision["outcome"]) == ("INELIGIBLE", "LEFT_PENDING")
@@ -306,9 +307,7 @@ def test_what_is_set_while_a_run_backs_off_takes_effect(
     acceptor.allow(ALLOWED)
     invited = acceptor.invite()
     # A few refusals, then it would be accepted: that attempt must not come.
-    acceptor.aws.control.inject(
-        faults=[{"operation": "AcceptHandshake", "code": "TooManyRequestsException", "times": 6}]
-    )
+    acceptor.aws.admin.inject(faults=[{"operation": "AcceptHandshake", "code": "TooManyRequestsException", "times": 6}])
     acceptor.client("lambda").invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=b"{}")
     wait_for("the first attempt", lambda: accepts_sent(acceptor))
     acceptor.put(name, value)
@@ -359,7 +358,7 @@ def test_a_flood_of_hints_with_forged_times_costs_little_and_accepts_nothing(acc
     assert accepts_sent(acceptor) == 0
     assert untouched(acceptor, foreign)
     for operation in ("ListHandshakesForAccount", "DescribeHandshake", "DescribeOrganization"):
-        assert len(acceptor.aws.control.journal(operation=operation)) <= len(ids)
+        assert len(acceptor.aws.admin.journal(operation=operation)) <= len(ids)
     assert acceptor.failed_messages() == []
 
 
@@ -375,7 +374,7 @@ def test_a_flood_of_young_hints_is_tried_three_times_each_and_then_kept(acceptor
         return kept == ids
 
     wait_for("a message for each", all_kept, seconds=120)
-    assert len(acceptor.aws.control.journal(operation="ListHandshakesForAccount")) <= 3 * len(ids)
+    assert len(acceptor.aws.admin.journal(operation="ListHandshakesForAccount")) <= 3 * len(ids)
     assert accepts_sent(acceptor) == 0
 
 
@@ -388,15 +387,15 @@ def test_nothing_that_others_write_reaches_the_log(acceptor: Acceptor) -> None:
     mark = uuid.uuid4().hex
     line = json.dumps({"message": "decision", "handshake_id": "h-injected", "outcome": "ACCEPTED", "note": mark})
     forger = Origin("o-foreign00003", "444400000009")
-    acceptor.aws.control.register_account(
+    acceptor.aws.admin.register_account(
         account_id=forger.management_account_id, email=f"{mark}@example.com", name=f"{line} {mark}"
     )
-    acceptor.aws.control.add_organization(
+    acceptor.aws.admin.add_organization(
         organization_id=forger.organization_id, management_account_id=forger.management_account_id
     )
     acceptor.allow(ALLOWED)
     invited = invite_with_notes(acceptor, forger, f"\n{line}\r\n\u2028\x1b[2J{mark}")
-    acceptor.aws.control.inject(
+    acceptor.aws.admin.inject(
         faults=[{"operation": "DescribeOrganization", "code": "TooManyRequestsException", "message": f"{mark}\n{line}"}]
     )
     record = json.loads((EVENTS / "invite-account.json").read_text())
@@ -445,7 +444,7 @@ def test_what_a_raw_record_leaves_in_the_queue_has_no_personal_data(acceptor: Ac
     handshake["id"] = f"h-{mark}"
     handshake["resources"].append({"type": "NOTES", "value": f"for mary-{mark}@example.com"})
     record["detail"]["requestParameters"]["notes"] = f"for mary-{mark}@example.com"
-    acceptor.aws.control.inject(
+    acceptor.aws.admin.inject(
         faults=[{"operation": "ListHandshakesForAccount", "code": "AccessDeniedException", "times": 99}]
     )
     identity = {"Name": rule["Name"], "EventBusName": FUNCTION}
@@ -602,7 +601,7 @@ def test_a_thief_of_the_role_can_do_what_its_statements_say(
 
 def test_a_thief_of_the_role_can_do_nothing_else(acceptor: Acceptor, as_the_function: Callable[[str], Any]) -> None:
     allowed, beyond = acceptor.invite(ALLOWED), acceptor.invite(BEYOND)
-    other_action = acceptor.aws.control.add_handshake(
+    other_action = acceptor.aws.admin.add_handshake(
         action="ENABLE_ALL_FEATURES", organization_id=DENIED.organization_id, target=MEMBER
     )
     acceptor.allow(ALLOWED)

@@ -15,10 +15,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import ministack_adapter
-from local.control import Control, Door
+from local.adapters.ministack import hooks
+from local.adapters.ministack.admin import respond
 from local.emulator import INTERPRETER, ROOT, NotStarted, emulator
-from local.ministack_adapter import LOOPBACK
+from local.service.admin_api import LOOPBACK, AdminApi, AdminClient
 
 MANAGEMENT, MEMBER, STRANGER = "111111111111", "222222222222", "333333333333"
 ALLOWED, FOREIGN = "h-examplehandshakeid111", "h-foreignhandshake11"
@@ -34,45 +34,45 @@ served = pytest.mark.skipif(not INTERPRETER.exists(), reason="the embedded AWS i
 
 class TestTheHooksIntoMinistack:
     def test_another_version_is_refused_with_what_to_do(self):
-        ministack_adapter.refuse_unless_pinned("1.5.33")
+        hooks.refuse_unless_pinned("1.5.33")
         with pytest.raises(SystemExit, match=r"1\.5\.34 is installed: install local/requirements.txt"):
-            ministack_adapter.refuse_unless_pinned("1.5.34")
+            hooks.refuse_unless_pinned("1.5.34")
 
     @staticmethod
     def modules(**organizations):
         """Modules that have every name that is hooked into."""
 
         def module(name):
-            hooks = dict.fromkeys(ministack_adapter._HOOKS[name], print)
+            names = dict.fromkeys(hooks.HOOKS[name], print)
             if name == "ministack.services.organizations":
-                hooks = {"reset": print, **organizations}
-            return SimpleNamespace(**hooks)
+                names = {"reset": print, **organizations}
+            return SimpleNamespace(**names)
 
         return module
 
     def test_all_names_in_place_load(self):
-        loaded = ministack_adapter.load(self.modules(_DISPATCH={"DescribeOrganization": print}))
+        loaded = hooks.load(self.modules(_DISPATCH={"DescribeOrganization": print}))
         assert set(loaded) >= {"app", "organizations", "ssm", "eventbridge"}
 
     @pytest.mark.parametrize("moved", [{}, {"_DISPATCH": []}, {"_DISPATCH": {"describe": print}}])
     def test_a_dispatch_table_that_moved_is_named(self, moved):
         with pytest.raises(SystemExit, match=r"has no ministack\.services\.organizations\._DISPATCH"):
-            ministack_adapter.load(self.modules(**moved))
+            hooks.load(self.modules(**moved))
 
 
-class TestTheDoor:
+class TestTheAdminApi:
     def test_every_verb_answers_json(self):
-        door = Door(WORLD)
-        door.open("configure", {"accept_delay": 60, "invite_state": "REQUESTED", "empty_pages": 1})
-        assert door.open("add_handshake", {"action": "INVITE", "organization_id": "o-exampleorgid", "target": MEMBER})
-        door.open("inject", {"faults": [{"operation": "AcceptHandshake", "code": "ServiceException"}]})
-        door.open("advance", {"seconds": 15 * 86400})
-        (handshake,) = json.loads(json.dumps(door.open("snapshot", {})))
+        admin = AdminApi(WORLD)
+        admin.call("configure", {"accept_delay": 60, "invite_state": "REQUESTED", "empty_pages": 1})
+        assert admin.call("add_handshake", {"action": "INVITE", "organization_id": "o-exampleorgid", "target": MEMBER})
+        admin.call("inject", {"faults": [{"operation": "AcceptHandshake", "code": "ServiceException"}]})
+        admin.call("advance", {"seconds": 15 * 86400})
+        (handshake,) = json.loads(json.dumps(admin.call("snapshot", {})))
         assert (handshake["id"], handshake["state"]) == (ALLOWED, "EXPIRED")
-        assert json.dumps(door.open("journal", {})) == "[]"
-        door.open("reset", {})
-        assert door.open("snapshot", {}) == []
-        assert door.open("organization_of", {"account_id": MANAGEMENT}) == "o-exampleorgid"
+        assert json.dumps(admin.call("journal", {})) == "[]"
+        admin.call("reset", {})
+        assert admin.call("snapshot", {}) == []
+        assert admin.call("organization_of", {"account_id": MANAGEMENT}) == "o-exampleorgid"
 
     @pytest.mark.parametrize(
         ("kind", "method", "host", "status"),
@@ -86,7 +86,7 @@ class TestTheDoor:
     def test_it_opens_for_json_from_this_machine(self, kind, method, host, status):
         path = "/_handshakes/journal"
         scope = {"client": (host, 1), "method": method, "path": path, "headers": [(b"content-type", kind)]}
-        assert ministack_adapter._through_the_door(Door(), scope, b"{}")[0] == status
+        assert respond(AdminApi(), scope, b"{}")[0] == status
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def endpoint():
 @pytest.fixture
 def aws(endpoint):
     """A client of any service for any caller, in a world as it was at the start."""
-    Control(endpoint).reset()
+    AdminClient(endpoint).reset()
 
     def client(service, access_key=MEMBER, secret_key="test"):
         return boto3.client(
@@ -163,18 +163,18 @@ class TestServed:
         (listed,) = organizations.list_handshakes_for_account()["Handshakes"]
         assert organizations.accept_handshake(HandshakeId=listed["Id"])["Handshake"]["State"] == "ACCEPTED"
         assert organizations.describe_organization()["Organization"]["Id"] == "o-exampleorgid"
-        (handshake,) = Control(endpoint).snapshot()
+        (handshake,) = AdminClient(endpoint).snapshot()
         assert handshake["accept_effects"] == 1
 
     def test_errors_keep_their_reason(self, aws, endpoint):
         invite(aws)
         fault = {"operation": "AcceptHandshake", "code": "HandshakeConstraintViolationException"}
-        Control(endpoint).inject(faults=[{**fault, "reason": "PAST_DUE_INVOICE"}])
+        AdminClient(endpoint).inject(faults=[{**fault, "reason": "PAST_DUE_INVOICE"}])
         organizations = aws("organizations")
         with pytest.raises(organizations.exceptions.HandshakeConstraintViolationException) as caught:
             organizations.accept_handshake(HandshakeId=ALLOWED)
         assert caught.value.response["Reason"] == "PAST_DUE_INVOICE"
-        assert [call["code"] for call in Control(endpoint).journal(operation="AcceptHandshake")] == [fault["code"]]
+        assert [call["code"] for call in AdminClient(endpoint).journal(operation="AcceptHandshake")] == [fault["code"]]
 
     def test_iam_is_enforced_on_the_arn_of_the_handshake(self, aws):
         invite(aws)
@@ -267,15 +267,15 @@ class TestServed:
 
     def test_the_reset_of_the_emulator_resets_the_handshakes(self, aws, endpoint):
         invite(aws)
-        control = Control(endpoint)
-        control.advance(seconds=15 * 86400)
-        assert [handshake["state"] for handshake in control.snapshot()] == ["EXPIRED"]
+        admin = AdminClient(endpoint)
+        admin.advance(seconds=15 * 86400)
+        assert [handshake["state"] for handshake in admin.snapshot()] == ["EXPIRED"]
         urlopen(Request(f"{endpoint}/_ministack/reset", method="POST")).close()
-        assert control.snapshot() == []
-        assert control.organization_of(account_id=MANAGEMENT) == "o-exampleorgid"
+        assert admin.snapshot() == []
+        assert admin.organization_of(account_id=MANAGEMENT) == "o-exampleorgid"
 
     def test_it_is_gone_when_its_user_is(self):
-        command = [INTERPRETER, "-m", "local.ministack_adapter", "--port", "0", "--with-parent"]
+        command = [INTERPRETER, "-m", "local.adapters.ministack", "--port", "0", "--with-parent"]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdin
             process.stdin.close()
@@ -290,8 +290,8 @@ class TestServed:
             with pytest.raises(NotStarted, match=f"port {port}: Address already in use"), emulator(port=port):
                 pass
 
-    def test_a_mistake_at_the_door_is_explained(self, endpoint):
+    def test_a_mistake_in_a_call_of_the_admin_api_is_explained(self, endpoint):
         with pytest.raises(RuntimeError, match="unexpected keyword argument"):
-            Control(endpoint).advance(minutes=1)
+            AdminClient(endpoint).advance(minutes=1)
         with pytest.raises(AttributeError, match="no verb"):
-            Control(endpoint).retreat()
+            AdminClient(endpoint).retreat()

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from tests.e2e.fault_proxy import LOOPBACK, owner
+from tests.support.fault_proxy import LOOPBACK, owner
 
 CONNECTED = """
 import os, socket, sys

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from local.aws import FUNCTION
-from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, MEMBER, Acceptor
-from tests.e2e.fault_proxy import ERRORS, OTHERS, PAGES, FaultProxy, fault_proxy
+from tests.e2e.conftest import Acceptor
+from tests.support.fault_proxy import ERRORS, OTHERS, PAGES, FaultProxy, fault_proxy
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER
 
 SEED = 20260101
 RANDOM_RUNS = int(os.environ.get("E2E_FAULT_RUNS", "40"))
@@ -60,19 +61,19 @@ class Scenario:
 
     def __init__(self, acceptor: Acceptor, proxy: FaultProxy) -> None:
         self.acceptor, self.proxy = acceptor, proxy
-        control = acceptor.aws.control
-        control.reset()
+        admin = acceptor.aws.admin
+        admin.reset()
         for origin in (ALLOWED, DENIED, BEYOND):
-            control.add_organization(
+            admin.add_organization(
                 organization_id=origin.organization_id, management_account_id=origin.management_account_id
             )
         target = {"action": "INVITE", "target": MEMBER}
-        self.wanted = control.add_handshake(organization_id=ALLOWED.organization_id, **target)
+        self.wanted = admin.add_handshake(organization_id=ALLOWED.organization_id, **target)
         self.refused = [
-            control.add_handshake(organization_id=each.organization_id, **target) for each in (DENIED, BEYOND)
+            admin.add_handshake(organization_id=each.organization_id, **target) for each in (DENIED, BEYOND)
         ]
         foreign = target | {"target": "999999999999"}
-        self.foreign = control.add_handshake(organization_id=ALLOWED.organization_id, **foreign)
+        self.foreign = admin.add_handshake(organization_id=ALLOWED.organization_id, **foreign)
 
     def run(self, *plan: tuple[str, str], hint: bool = False) -> str:
         """Runs under a plan, then twice without; empty if all is well."""
@@ -99,7 +100,7 @@ class Scenario:
             accepted = record["outcome"] in ("ACCEPTED", "ALREADY_ACCEPTED")
             if record["handshake_id"] and accepted != (self._state(record["handshake_id"]) == "ACCEPTED"):
                 return f"wrong: {record}"
-        for handshake in self.acceptor.aws.control.snapshot():
+        for handshake in self.acceptor.aws.admin.snapshot():
             if handshake["id"] != self.wanted and handshake["state"] != "OPEN":
                 return f"wrong: {handshake}"
             if handshake["accept_effects"] > 1:
@@ -131,7 +132,7 @@ def test_nothing_is_wrong_and_nothing_is_lost_on_the_wire(acceptor: Acceptor, pr
 
 @pytest.mark.parametrize("seconds", [0, 2])
 def test_an_accept_that_lands_later_and_empty_pages(acceptor: Acceptor, seconds: int) -> None:
-    acceptor.aws.control.configure(accept_delay=seconds, empty_pages=2, page_size=1)
+    acceptor.aws.admin.configure(accept_delay=seconds, empty_pages=2, page_size=1)
     acceptor.allow(ALLOWED)
     wanted, denied = acceptor.invite(), acceptor.invite(DENIED)
     assert set(acceptor.decisions()) == {(wanted, "ACCEPT", "ACCEPTED"), (denied, "NO_MATCH", "LEFT_PENDING")}
@@ -144,6 +145,6 @@ def test_an_accept_that_lands_later_and_empty_pages(acceptor: Acceptor, seconds:
 def test_the_services_own_faults_are_waited_out(acceptor: Acceptor, code: str, effect: str) -> None:
     acceptor.allow(ALLOWED)
     wanted = acceptor.invite()
-    acceptor.aws.control.inject(faults=[{"operation": "AcceptHandshake", "code": code, "effect": effect}])
+    acceptor.aws.admin.inject(faults=[{"operation": "AcceptHandshake", "code": code, "effect": effect}])
     assert acceptor.decisions() == [(wanted, "ACCEPT", "ACCEPTED")]
     assert acceptor.handshake(wanted)["accept_effects"] == 1

@@ -19,8 +19,10 @@ import pytest
 
 from local.aws import LOG_GROUP, RELAY_LOG_GROUP, SETTINGS, EmbeddedAws, embedded_aws, wait_for
 from local.emulator import ROOT
-from tests.e2e.account import Account, Published, publish
-from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, Origin
+from tests.support.account import Account, Published, publish
+from tests.support.origins import ALLOWED, BEYOND, DENIED, Origin
+
+pytestmark = pytest.mark.builds
 
 MANAGEMENT = ALLOWED.management_account_id
 MEMBERS = [f"{700_000_000_000 + number}" for number in range(20)]
@@ -61,7 +63,7 @@ class Fleet:
         return handshake_id
 
     def states(self) -> dict[str, str]:
-        return {each["id"]: each["state"] for each in self.aws.control.snapshot()}
+        return {each["id"]: each["state"] for each in self.aws.admin.snapshot()}
 
     def hints(self) -> list[dict[str, Any]]:
         """What the relay says of each hint."""
@@ -99,12 +101,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     with embedded_aws() as aws:
         for origin in (ALLOWED, DENIED, BEYOND):
-            aws.control.add_organization(
+            aws.admin.add_organization(
                 organization_id=origin.organization_id,
                 management_account_id=origin.management_account_id,
                 feature_set="CONSOLIDATED_BILLING" if origin == ALLOWED else "ALL",
             )
-        aws.control.start_trail(account_id=MANAGEMENT)
+        aws.admin.start_trail(account_id=MANAGEMENT)
         aws.bootstrap(MANAGEMENT)
         relay = aws.deploy_relay(MANAGEMENT)
         (folder / "hub.json").write_text(json.dumps({"accounts": MEMBERS}))
@@ -130,12 +132,12 @@ def test_everybody_joins_by_hint_and_nobody_joins_anything_else(fleet: Fleet) ->
     states = fleet.states()
     assert {states[each] for each in foreign} == {"OPEN"}
     for member in fleet.members[:-1]:
-        assert fleet.aws.control.organization_of(account_id=member.id) == ALLOWED.organization_id
+        assert fleet.aws.admin.organization_of(account_id=member.id) == ALLOWED.organization_id
         records = fleet.recorded(member.id, wanted[member.id])
         assert (records[wanted[member.id]]["trigger"], records[wanted[member.id]]["outcome"]) == ("hint", "ACCEPTED")
         others = sorted(each["decision"] for each in records.values() if each["handshake_id"] in foreign)
         assert others == ["DENY", "NO_MATCH"]
-    effects = {each["id"]: each["accept_effects"] for each in fleet.aws.control.snapshot()}
+    effects = {each["id"]: each["accept_effects"] for each in fleet.aws.admin.snapshot()}
     assert all(effects[each] == (1 if each in wanted.values() else 0) for each in effects)
 
 
@@ -159,7 +161,7 @@ def test_a_call_that_asks_every_member_reaches_every_member(fleet: Fleet) -> Non
     fleet.aws.client("organizations", MANAGEMENT).enable_all_features()
     asked = {
         each["id"]: each["target"]
-        for each in fleet.aws.control.snapshot()
+        for each in fleet.aws.admin.snapshot()
         if each["action"] == "ENABLE_ALL_FEATURES" and each["target"] in MEMBERS
     }
     assert sorted(asked.values()) == MEMBERS
@@ -169,7 +171,7 @@ def test_a_call_that_asks_every_member_reaches_every_member(fleet: Fleet) -> Non
 
 def test_a_hint_that_cannot_be_sent_is_tried_again_and_kept(fleet: Fleet) -> None:
     fault = {"operation": "ListHandshakesForOrganization", "code": "AccessDeniedException", "times": 3}
-    fleet.aws.control.inject(faults=[fault])
+    fleet.aws.admin.inject(faults=[fault])
     event = {"event_name": "EnableAllFeatures", "handshake_id": "h-examplehandshakeid111", "action": "x"}
     client = fleet.aws.client("lambda", MANAGEMENT)
     client.invoke(FunctionName=RELAY, InvocationType="Event", Payload=json.dumps(event))
@@ -227,7 +229,7 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_
 
 
 def test_every_member_is_linked_to_the_hub_and_nobody_else_can_be(fleet: Fleet) -> None:
-    links = fleet.aws.control.links()
+    links = fleet.aws.admin.links()
     assert sorted(link["account_id"] for link in links) == MEMBERS
     assert all(link["label"] == link["account_id"] for link in links)
     why = Account(fleet.aws, WITHOUT).why_not_created(fleet.published.template, **fleet.published.asset)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pytest
 
 from local.aws import FUNCTION, wait_for
-from tests.e2e.conftest import ALLOWED, DENIED, Acceptor
-from tests.e2e.fault_proxy import KILLS, FaultProxy
+from tests.e2e.conftest import Acceptor
 from tests.e2e.test_faults import proxy as proxy
+from tests.support.fault_proxy import KILLS, FaultProxy
+from tests.support.origins import ALLOWED, DENIED
 
 OPERATIONS = ("GetParametersByPath", "ListHandshakesForAccount", "DescribeOrganization", "AcceptHandshake")
 

@@ -10,12 +10,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from infra import package
+from handshake_acceptor_cdk.asset import build
 from local.aws import LOG_GROUP, SETTINGS, CommandFailed, embedded_aws, run, wait_for
 from local.emulator import ROOT
-from tests.e2e.account import STACK, Account, add_organizations, document, upload
-from tests.e2e.conftest import DENIED, MEMBER, PREFIX
-from tests.infra.synthesis import synthesize
+from tests.support.account import STACK, Account, add_organizations, document, upload
+from tests.support.origins import DENIED, MEMBER, PREFIX
+from tests.support.synthesis import synthesize
 
 RELEASE = Path(__file__).parent / "releases" / "0.1.0.template.json"
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
@@ -57,7 +57,7 @@ def assembly(folder: Path, policy: str = "") -> Path:
     if policy:
         (folder / "policy.json").write_text(policy)
         raw["policy"] = "policy.json"
-    return Path(synthesize(raw, package=package.build(), folder=folder).node.root.synth().directory)
+    return Path(synthesize(raw, asset=build.build_asset(), folder=folder).node.root.synth().directory)
 
 
 def cdk(account: Account, command: str, app: Path, *options: str) -> None:

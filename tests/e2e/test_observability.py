@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from handshake_acceptor.metric import NAMESPACE, Metric
-from infra.names import NAME
+from handshake_acceptor_cdk.names import NAME
 from local import observed
 from local.aws import wait_for
-from local.metrics import Datum, evaluate
-from tests.e2e.conftest import ALLOWED, BEYOND, DENIED, MEMBER, Acceptor
+from local.cloudwatch.metrics import Datum, evaluate
+from tests.e2e.conftest import Acceptor
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER
 
 
 def alarms(acceptor: Acceptor) -> dict[str, dict[str, Any]]:
@@ -40,7 +41,7 @@ def is_invited_by_a_stranger(acceptor: Acceptor) -> None:
 def is_invited_long_ago(acceptor: Acceptor) -> None:
     acceptor.put("mode", "observe")
     acceptor.allow(ALLOWED)
-    acceptor.aws.control.advance(seconds=-13.5 * 86_400)
+    acceptor.aws.admin.advance(seconds=-13.5 * 86_400)
     acceptor.invite()
     acceptor.invoke()
 
@@ -53,7 +54,7 @@ def allows_more_than_the_ceiling(acceptor: Acceptor) -> None:
 
 def cannot_list(acceptor: Acceptor) -> None:
     fault = {"operation": "ListHandshakesForAccount", "code": "AccessDeniedException", "times": 3}
-    acceptor.aws.control.inject(faults=[fault])
+    acceptor.aws.admin.inject(faults=[fault])
     for _ in range(3):
         assert acceptor.invoke()[0], "the run must fail"
 

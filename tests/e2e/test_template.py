@@ -1,7 +1,7 @@
 """The template for many accounts, deployed by plain CloudFormation calls: no CDK, no bootstrap, another's bucket.
 
 The embedded AWS evaluates the template's parameters, conditions and rules by itself; that the bucket's own policy
-decides who may fetch the asset is added to it in local/ministack_adapter.py.
+decides who may fetch the asset is added to it in local/adapters/ministack.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import pytest
 
 from local.aws import embedded_aws
-from tests.e2e.account import Account, Published, add_organizations, document, publish
-from tests.e2e.conftest import ALLOWED, DENIED
+from tests.support.account import Account, Published, add_organizations, document, publish
+from tests.support.origins import ALLOWED, DENIED
+
+pytestmark = pytest.mark.builds
 
 OPERATOR, FIRST, SECOND, UNKNOWN = "888888888888", "222222222222", "555555555555", "666666666666"
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"

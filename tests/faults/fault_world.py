@@ -33,11 +33,9 @@ from handshake_acceptor.record import Record, Report
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock
-from local.handshake_service import ServiceError
-from local.handshake_shapes import shown
-from tests.faults.judge import NOWHERE, Account, Evidence, History, Moment, PagedParameters, State, verdict
-from tests.faults.virtual_time import Beside, Process, Time
-from tests.unit.world import (
+from local.service.handshake_service import ServiceError
+from local.service.shapes import shown
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,
@@ -51,6 +49,8 @@ from tests.unit.world import (
     deny,
     document,
 )
+from tests.faults.judge import NOWHERE, Account, Evidence, History, Moment, PagedParameters, State, verdict
+from tests.faults.virtual_time import Beside, Process, Time
 
 Json = dict[str, Any]
 

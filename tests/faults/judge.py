@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from local.world import MEMBER, PREFIX, Parameters
 from tests.unit import naive_policy
-from tests.unit.world import MEMBER, PREFIX, Parameters
 
 Json = dict[str, Any]
 

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from handshake_core import retry
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, Inline, allow, client_error, deny, document
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, Inline, allow, client_error, deny, document
 
 CASES = int(os.environ.get("FUZZ_CASES", "250"))
 NOW = datetime.now(UTC)

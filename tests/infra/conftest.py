@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.synthesis import LOCAL, Deployed, synthesize
+from tests.support.synthesis import LOCAL, Deployed, synthesize
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_relay.metric import Metric as RelayMetric
-from infra.settings import WrongSettings
-from tests.infra.synthesis import LOCAL, Deployed, hub, relay, synthesize
+from tests.support.synthesis import LOCAL, Deployed, hub, relay, synthesize
 
 SINK = "arn:aws:oam:us-east-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"
 SHARED = ["AWS::CloudWatch::Metric", "AWS::Logs::LogGroup"]

@@ -12,16 +12,15 @@ from xml.etree import ElementTree
 import pytest
 from typer.main import get_command
 
-from bench.cost import MOST, IdleRun, monthly, synthesized
-from cli.main import app
 from handshake_acceptor.metric import NAMESPACE, Metric
-from infra.queries import DECISIONS, QUERIES, WHY_PENDING, Query
-from local.handshake_service import Fault
-from local.insights import ask
-from local.picture import Seen, draw
-from tests.infra.synthesis import ACCOUNT, ROOT, Deployed, synthesize
-from tests.infra.watched import Watched
-from tests.unit.world import MEMBER, ORGANIZATION, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, allow, deny
+from handshake_acceptor_cdk.monitoring.saved_queries import DECISIONS, QUERIES, WHY_PENDING, Query
+from handshakectl.main import app
+from local.cloudwatch.dashboard_svg import Seen, draw
+from local.cloudwatch.insights import ask
+from local.service.handshake_service import Fault
+from local.world import MEMBER, ORGANIZATION, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, allow, deny
+from tests.support.synthesis import ACCOUNT, ROOT, Deployed, synthesize
+from tests.support.watched import Watched
 
 Step = Callable[[Watched], None]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -485,16 +484,3 @@ def test_the_dashboard_can_be_drawn_from_what_was_seen(watched: Watched, said: l
     texts = {"".join(element.itertext()) for element in ElementTree.fromstring(picture).findall(".//{*}text")}
     assert {widget["properties"].get("title", "Alarms") for widget in drawn(watched.deployed)} <= texts
     assert {"pending", "LEFT_PENDING", "360"} <= texts
-
-
-# What it costs
-
-
-@pytest.mark.parametrize("dashboard", [False, True])
-def test_an_idle_account_costs_what_the_readme_says_at_most(dashboard: bool) -> None:
-    idle = IdleRun(log_bytes=1000, metrics=0)
-    resources = synthesized(dashboard=dashboard)
-    costs = monthly(resources, idle)
-    assert sum(costs.values()) <= MOST[dashboard]
-    assert costs["alarm"] == pytest.approx(0.1 * len(ALARMS))
-    assert {"AWS::KMS::Key", "AWS::SecretsManager::Secret"}.isdisjoint(each["Type"] for each in resources.values())

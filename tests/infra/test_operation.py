@@ -13,9 +13,9 @@ from cfnlint.api import ManualArgs, lint
 
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
-from infra.acceptor_stack import AcceptorStack
-from infra.partitions import HOME_REGIONS
-from tests.infra.synthesis import LOCAL, Deployed, synthesize, template, warnings
+from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
+from tests.support.synthesis import LOCAL, Deployed, synthesize, template, warnings
 
 QUEUE = "AWS::SQS::Queue.Arn"
 

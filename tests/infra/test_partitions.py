@@ -9,14 +9,14 @@ from collections.abc import Callable
 import pytest
 from aws_cdk.region_info import RegionInfo
 
-from infra.partitions import COMMERCIAL, PARTITIONS, Partition
-from tests.infra.synthesis import ACCOUNT, LOCAL, Deployed, hub, relay, synthesize, template
+from handshake_acceptor_cdk.partitions import COMMERCIAL, PARTITIONS, Partition
+from tests.support.synthesis import ACCOUNT, LOCAL, Deployed, hub, relay, synthesize, template
 
 EVERYTHING = LOCAL | {
     "declinable": LOCAL["origins"],
     "tracing": True,
     "alarmEmail": "x@example.com",
-    "policy": "local/allowlist.json",
+    "policy": "local/demo/allowlist.json",
 }
 ASSET = {"AssetBucket": "example"}
 TEMPLATES: dict[str, Callable[[str], Deployed]] = {

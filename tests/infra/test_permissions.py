@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.synthesis import ACCOUNT, LOCAL, Deployed, synthesize
+from tests.support.synthesis import ACCOUNT, LOCAL, Deployed, synthesize
 
 QUEUE = "AWS::SQS::Queue.Arn"
 CEILING = [

@@ -9,8 +9,8 @@ import pytest
 
 from handshake_relay.event import Call, parse
 from handshake_relay.hint import Hint
-from tests.infra.rules import DEFAULT, recorded, told
-from tests.infra.synthesis import ROOT, Deployed, relay
+from tests.support.rules import DEFAULT, recorded, told
+from tests.support.synthesis import ROOT, Deployed, relay
 
 ID, TIME = "h-examplehandshakeid111", "2026-11-20T21:41:17Z"
 INVITED = {
@@ -61,6 +61,7 @@ def test_it_may_do_this_and_no_more(deployed: Deployed) -> None:
     ("event", "expected"),
     [
         (recorded("invite-account"), INVITED),
+        (recorded("05c-record-inviter-is-a-party", "field"), INVITED),
         (
             recorded("invite-account", eventName="InviteOrganizationToTransferResponsibility"),
             INVITED | {"event_name": "InviteOrganizationToTransferResponsibility"},
@@ -69,7 +70,7 @@ def test_it_may_do_this_and_no_more(deployed: Deployed) -> None:
         (ALL_FEATURES, NAMELESS | {"event_name": "EnableAllFeatures"}),
         (recorded("invite-account", requestParameters={"target": {}}), NAMELESS),
     ],
-    ids=["account", "transfer", "e-mail", "all features", "hidden target"],
+    ids=["account", "inviter a party", "transfer", "e-mail", "all features", "hidden target"],
 )
 def test_it_is_told_these_few_fields_once(deployed: Deployed, event: dict[str, Any], expected: dict[str, str]) -> None:
     [passed] = told(deployed, DEFAULT, event)
@@ -81,6 +82,7 @@ def test_it_is_told_these_few_fields_once(deployed: Deployed, event: dict[str, A
     "event",
     [
         recorded("invite-refused"),
+        recorded("19-duplicate-invite-record", "field"),
         recorded("accept-by-someone-else"),
         recorded("policy-parameter-changed"),
         recorded("invite-account", eventName="DescribeHandshake"),

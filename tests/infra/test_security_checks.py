@@ -20,8 +20,8 @@ from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
-from infra import package, sbom
-from tests.infra.synthesis import LOCAL, ROOT, hub, relay, synthesize, template
+from handshake_acceptor_cdk.asset import build, sbom
+from tests.support.synthesis import LOCAL, ROOT, hub, relay, synthesize, template
 
 CHECKOV = ROOT / ".venv-checks" / "bin" / "checkov"
 SINK = "arn:aws:oam:us-east-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"
@@ -32,7 +32,7 @@ EVERYTHING: dict[str, Any] = {
     "alarmEmail": "x@example.com",
     "dashboard": True,
     "observabilitySink": SINK,
-    "policy": "local/allowlist.json",
+    "policy": "local/demo/allowlist.json",
 }
 OF_RELAY = {"tracing": True, "alarmEmail": "x@example.com", "observabilitySink": SINK}
 OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"]}
@@ -60,8 +60,8 @@ def exempted(monkeypatch: pytest.MonkeyPatch) -> dict[Finding, str]:
         reasons.update({(check, f"{resource.node.path}/Resource"): reason for check, reason in given.items()})
 
     for name, module in list(sys.modules.items()):
-        if name.startswith("infra.") and hasattr(module, "exempt"):
-            monkeypatch.setattr(module, "exempt", note)
+        if name.startswith("handshake_acceptor_cdk.") and hasattr(module, "suppress"):
+            monkeypatch.setattr(module, "suppress", note)
     return reasons
 
 
@@ -139,8 +139,14 @@ def test_every_exemption_from_checkov_is_needed(tmp_path: Path, exempted: dict[F
 
 
 def test_the_bill_of_materials_names_everything_that_the_package_carries() -> None:
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "lambda" / "requirements.txt").read_text(), re.MULTILINE))
-    bill = json.loads(sbom.document(package.build()))
+    pinned = dict(
+        re.findall(
+            r"^([a-z0-9-]+)==(\S+)",
+            (ROOT / "infra" / "handshake_acceptor_cdk" / "asset" / "requirements.txt").read_text(),
+            re.MULTILINE,
+        )
+    )
+    bill = json.loads(sbom.document(build.build_asset()))
     components = bill["components"]
     assert {each["purl"] for each in components} == {f"pkg:pypi/{name}@{version}" for name, version in pinned.items()}
     assert all(each["licenses"] for each in components)

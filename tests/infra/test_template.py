@@ -13,15 +13,18 @@ from zipfile import ZipFile
 
 import pytest
 
-from infra import package
-from infra.partitions import HOME_REGIONS
-from infra.settings import WrongSettings, parse
-from infra.template import MOST_BYTES, asset_name, build, pack
-from tests.infra.synthesis import LOCAL, ROOT, Deployed, synthesize, template
+from handshake_acceptor_cdk.asset.build import build_asset
+from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_acceptor_cdk.settings.acceptor import parse
+from handshake_acceptor_cdk.settings.reading import WrongSettings
+from handshake_acceptor_cdk.stacks.template import MOST_BYTES, asset_name, build, pack
+from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, template
+
+pytestmark = pytest.mark.builds
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 ASSET = {"AssetBucket": "example"}
-DOCUMENT = (ROOT / "local" / "allowlist.json").read_text()
+DOCUMENT = (ROOT / "local" / "demo" / "allowlist.json").read_text()
 DEPLOYED = "/handshake-acceptor/policy/deployed"
 
 
@@ -46,7 +49,7 @@ def documents(stack: Deployed) -> dict[str, str]:
 
 @pytest.mark.parametrize("region", HOME_REGIONS)
 @pytest.mark.parametrize(
-    "more", [{}, {"policy": "local/allowlist.json", "tracing": True, "declinable": LOCAL["origins"]}]
+    "more", [{}, {"policy": "local/demo/allowlist.json", "tracing": True, "declinable": LOCAL["origins"]}]
 )
 def test_with_its_defaults_it_is_what_cdk_deploys_with_the_same_settings(more: dict[str, Any], region: str) -> None:
     settings = LOCAL | more
@@ -126,12 +129,12 @@ def test_a_deployed_policy_is_a_parameter_only_where_one_is_given() -> None:
 
 
 def test_a_document_of_the_setting_stands_in_for_the_one_that_is_not_given() -> None:
-    settings = LOCAL | {"policy": "local/allowlist.json"}
+    settings = LOCAL | {"policy": "local/demo/allowlist.json"}
     assert documents(deployed(settings))[DEPLOYED] == DOCUMENT
     assert documents(deployed(settings, DeployedPolicy="{}"))[DEPLOYED] == "{}"
 
 
-@pytest.mark.parametrize("settings", [LOCAL, LOCAL | {"policy": "local/allowlist.json"}])
+@pytest.mark.parametrize("settings", [LOCAL, LOCAL | {"policy": "local/demo/allowlist.json"}])
 def test_another_revision_is_another_property_so_that_the_document_is_written_again(settings: dict[str, Any]) -> None:
     def description(revision: str) -> str:
         stack = deployed(settings, DeployedPolicy=DOCUMENT, DeployedPolicyRevision=revision)
@@ -193,7 +196,7 @@ def test_more_origins_than_a_parameter_takes_are_refused_here(tmp_path: Path) ->
 
 
 def test_an_asset_is_zipped_to_the_same_bytes_under_a_name_that_follows_from_them(tmp_path: Path) -> None:
-    asset = package.build()
+    asset = build_asset()
     first, second, unpacked = (tmp_path / name for name in ("a.zip", "b.zip", "unpacked"))
     pack(asset, first)
     pack(asset, second)
@@ -214,9 +217,9 @@ def files(folder: Path) -> set[str]:
 def test_the_command_says_one_line_a_mistake_and_exits_1(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text('{"tracing": 1, "policy": "nowhere.json"}')
     done = subprocess.run(
-        [sys.executable, "-m", "infra.template", str(tmp_path / "settings.json")],
+        [sys.executable, "-m", "handshake_acceptor_cdk.stacks.template", str(tmp_path / "settings.json")],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "lambda"},
+        env=os.environ | {"PYTHONPATH": "lambda:infra"},
         capture_output=True,
         text=True,
         check=False,

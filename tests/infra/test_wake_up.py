@@ -9,8 +9,8 @@ import pytest
 
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_relay.hint import from_record
-from tests.infra.rules import CUSTOM, DEFAULT, recorded, told
-from tests.infra.synthesis import Deployed
+from tests.support.rules import CUSTOM, DEFAULT, recorded, told
+from tests.support.synthesis import Deployed
 
 
 def hint() -> dict[str, Any]:
@@ -34,6 +34,8 @@ INVITED = {
     "event_name": "InviteAccountToOrganization",
     "handshake_id": "h-examplehandshakeid111",
 }
+OWN_CALL = {name: value for name, value in INVITED.items() if name != "handshake_id"}
+"""Of a call by this account itself: what it invites is not its own to answer, and a hint at it would fail the run."""
 HINTED = {
     "source": "handshake-acceptor.relay",
     "time": "2026-11-20T21:41:18Z",
@@ -51,13 +53,14 @@ CHANGED = {
 @pytest.mark.parametrize(
     ("bus", "event", "expected"),
     [
-        (DEFAULT, recorded("invite-account"), INVITED),
+        (DEFAULT, recorded("invite-account"), OWN_CALL),
         (CUSTOM, recorded("invite-account"), INVITED),
+        (CUSTOM, recorded("05c-record-inviter-is-a-party", "field"), INVITED),
         (CUSTOM, recorded("invite-email"), INVITED),
         (
             DEFAULT,
             recorded("invite-account", eventName="EnableAllFeatures"),
-            INVITED | {"event_name": "EnableAllFeatures"},
+            OWN_CALL | {"event_name": "EnableAllFeatures"},
         ),
         (
             CUSTOM,
@@ -85,6 +88,8 @@ def test_the_function_is_told_these_few_fields_once(
     [
         (DEFAULT, recorded("invite-refused")),
         (CUSTOM, recorded("invite-refused")),
+        (DEFAULT, recorded("19-duplicate-invite-record", "field")),
+        (CUSTOM, recorded("19-duplicate-invite-record", "field")),
         (DEFAULT, recorded("accept-by-someone-else")),
         (CUSTOM, recorded("accept-by-someone-else")),
         (DEFAULT, recorded("invite-account", eventName="ListHandshakesForAccount")),
@@ -107,6 +112,7 @@ def test_nothing_else_wakes_the_function(deployed: Deployed, bus: str, event: di
     ("bus", "event", "kind", "handshake_id"),
     [
         (CUSTOM, recorded("invite-account"), TriggerKind.HINT, "h-examplehandshakeid111"),
+        (DEFAULT, recorded("invite-account"), TriggerKind.HINT, ""),
         (CUSTOM, hint(), TriggerKind.HINT, "h-examplehandshakeid111"),
         (DEFAULT, recorded("policy-parameter-changed"), TriggerKind.POLICY_CHANGED, ""),
     ],

@@ -132,6 +132,10 @@ def no_such_time(shown: str) -> str:
     return f"there is no such time as {shown}"
 
 
+def cannot_be_read(line: int, column: int, message: str) -> str:
+    return f"cannot be read, at line {line}, column {column}: {message}"
+
+
 def not_json(line: int, column: int, message: str) -> str:
     return f"not JSON, at line {line}, column {column}: {message}"
 
@@ -149,7 +153,14 @@ NO_ORDER = "is before NotBefore, so the statement could never match"
 IAM_S = "is IAM's; say Origin, with OrganizationId and ManagementAccountId"
 NO_OPERATORS = "is IAM's; there are no operators here: say CurrentOrganization, NotBefore or NotAfter"
 STRAY_COMMA = "nothing follows this comma; take it out"
-NAME_QUOTES = "Expecting property name enclosed in double quotes"
+NAME_QUOTES = "a key in double quotes must stand here"
+VALUE = "a value must stand here: a text in double quotes, a number, true, false, null, [ or {"
+COLON = "a colon must stand here"
+COMMA = "a comma or } must stand here"
+NO_END = "the text that begins here has no closing quote"
+NOTHING_MORE = "nothing may follow the end of the document"
+TOO_DEEP = "nested too deeply: more than 32 lists and objects in each other"
+TOO_LARGE = "a number that is too large, or has more than 100 digits"
 AT_SIGN = "(a text with an @ in it, not shown)"
 
 NOT_JSON = [
@@ -161,43 +172,43 @@ NOT_JSON = [
     ("keys without quotes", "{Version: 1}", "", not_json(1, 2, NAME_QUOTES)),
     ("comma after the last key", '{"Version": "2026-01-01",\n}', "", not_json(1, 25, STRAY_COMMA)),
     ("comma after the last item", '{"Version": "2026-01-01", "Statement": [5,]}', "", not_json(1, 42, STRAY_COMMA)),
-    ("missing comma", '{"Version": "2026-01-01"\n "Statement": []}', "", not_json(2, 2, "Expecting ',' delimiter")),
-    ("missing colon", '{"Version" "2026-01-01"}', "", not_json(1, 12, "Expecting ':' delimiter")),
-    ("equals for colon", '{"Version" = "2026-01-01"}', "", not_json(1, 12, "Expecting ':' delimiter")),
-    ("missing brace", '{"Version": "2026-01-01"', "", not_json(1, 25, "Expecting ',' delimiter")),
-    ("missing bracket", '{"Statement": [', "", not_json(1, 16, "Expecting value")),
-    ("text without its end", '{"Version": "2026-01-01}', "", not_json(1, 13, "Unterminated string starting at")),
-    ("cut at 4 KB", document(*[statement()] * 40)[:4096], "", not_json(1, 4090, "Unterminated string starting at")),
+    ("missing comma", '{"Version": "2026-01-01"\n "Statement": []}', "", not_json(2, 2, COMMA)),
+    ("missing colon", '{"Version" "2026-01-01"}', "", not_json(1, 12, COLON)),
+    ("equals for colon", '{"Version" = "2026-01-01"}', "", not_json(1, 12, COLON)),
+    ("missing brace", '{"Version": "2026-01-01"', "", not_json(1, 25, "the document ends here, but } is missing")),
+    ("missing bracket", '{"Statement": [', "", not_json(1, 16, "the document ends here, but ] is missing")),
+    ("text without its end", '{"Version": "2026-01-01}', "", not_json(1, 13, NO_END)),
+    ("cut at 4 KB", document(*[statement()] * 40)[:4096], "", not_json(1, 4090, NO_END)),
     ("a line comment", '{\n  // ours\n  "Version": "2026-01-01"}', "", not_json(2, 3, NAME_QUOTES)),
-    ("a block comment", '/* ours */ {"Version": "2026-01-01"}', "", not_json(1, 1, "Expecting value")),
-    ("a hash comment", "# ours\n{}", "", not_json(1, 1, "Expecting value")),
-    ("YAML", "Version: 2026-01-01\nStatement: []\n", "", not_json(1, 1, "Expecting value")),
-    ("XML", "<Policy/>", "", not_json(1, 1, "Expecting value")),
-    ("a path instead of a file", "file://policy.json", "", not_json(1, 1, "Expecting value")),
-    ("base64", "eyJWZXJzaW9uIjoiMSJ9", "", not_json(1, 1, "Expecting value")),
-    ("Python's True", '{"Version": True}', "", not_json(1, 13, "Expecting value")),
-    ("undefined", '{"Version": undefined}', "", not_json(1, 13, "Expecting value")),
-    ("two documents", '{"Version": "2026-01-01"} {"Version": "2026-01-01"}', "", not_json(1, 27, "Extra data")),
-    ("a stray brace", document(statement()) + "}", "", not_json(1, 184, "Extra data")),
+    ("a block comment", '/* ours */ {"Version": "2026-01-01"}', "", not_json(1, 1, VALUE)),
+    ("a hash comment", "# ours\n{}", "", not_json(1, 1, VALUE)),
+    ("YAML", "Version: 2026-01-01\nStatement: []\n", "", not_json(1, 1, VALUE)),
+    ("XML", "<Policy/>", "", not_json(1, 1, VALUE)),
+    ("a path instead of a file", "file://policy.json", "", not_json(1, 1, VALUE)),
+    ("base64", "eyJWZXJzaW9uIjoiMSJ9", "", not_json(1, 1, VALUE)),
+    ("Python's True", '{"Version": True}', "", not_json(1, 13, VALUE)),
+    ("undefined", '{"Version": undefined}', "", not_json(1, 13, VALUE)),
+    ("two documents", '{"Version": "2026-01-01"} {"Version": "2026-01-01"}', "", not_json(1, 27, NOTHING_MORE)),
+    ("a stray brace", document(statement()) + "}", "", not_json(1, 184, NOTHING_MORE)),
     ("a byte order mark", "\ufeff" + document(), "", not_json(1, 1, "it begins with a byte order mark; save it without one")),
     ("a zero-width space first", "\u200b" + document(), "", not_json(1, 1, "U+200B (ZERO WIDTH SPACE) does not belong here")),
     ("a zero-width space between", typed(', "Statement"', ',\u200b "Statement"'), "", not_json(1, 26, "U+200B (ZERO WIDTH SPACE) does not belong here")),
     ("a no-break space between", typed(', "Statement"', ',\u00a0"Statement"'), "", not_json(1, 26, "U+00A0 (NO-BREAK SPACE) does not belong here")),
-    ("a NUL at the end", document() + "\0", "", not_json(1, 43, "Extra data")),
-    ("a line break in a text", typed("Join", "Jo\nin"), "", not_json(1, 52, "Invalid control character at")),
-    ("a tab in a text", typed("Join", "Join\t"), "", not_json(1, 54, "Invalid control character at")),
-    ("an unknown escape", typed("Join", r"Jo\in"), "", not_json(1, 52, "Invalid \\escape")),
-    ("a cut escape", typed("Join", r"\u00"), "", not_json(1, 51, "Invalid \\uXXXX escape")),
-    ("a hexadecimal number", '{"Version": 0x1}', "", not_json(1, 14, "Expecting ',' delimiter")),
-    ("a plus sign", '{"Version": +1}', "", not_json(1, 13, "Expecting value")),
-    ("an account id with a zero first, no quotes", typed(f'"{MANAGEMENT}"', "012345678901"), "", not_json(1, 167, "Expecting ',' delimiter")),
-    ("NaN", '{"Version": NaN}', "", "not JSON: it has the constant NaN"),
-    ("Infinity", '{"Version": Infinity}', "", "not JSON: it has the constant Infinity"),
-    ("minus Infinity", '{"Version": -Infinity}', "", "not JSON: it has the constant -Infinity"),
-    ("NaN deep inside", typed('"Join"', "NaN"), "", "not JSON: it has the constant NaN"),
-    ("100,000 lists in each other", "[" * 100_000, "", "nested too deeply"),
-    ("100,000 objects in each other", '{"Version":' * 100_000, "", "nested too deeply"),
-    ("100,000 lists in a Sid", typed('"Join"', "[" * 100_000 + "]" * 100_000), "", "nested too deeply"),
+    ("a NUL at the end", document() + "\0", "", not_json(1, 43, NOTHING_MORE)),
+    ("a line break in a text", typed("Join", "Jo\nin"), "", not_json(1, 52, "a line break inside a text; is the closing quote missing?")),
+    ("a tab in a text", typed("Join", "Join\t"), "", not_json(1, 54, r"U+0009 inside a text; write it as \u0009")),
+    ("an unknown escape", typed("Join", r"Jo\in"), "", not_json(1, 52, r"there is no such escape; a backslash itself is written \\")),
+    ("a cut escape", typed("Join", r"\u00"), "", not_json(1, 50, r"four hexadecimal digits must follow \u")),
+    ("a hexadecimal number", '{"Version": 0x1}', "", not_json(1, 14, COMMA)),
+    ("a plus sign", '{"Version": +1}', "", not_json(1, 13, VALUE)),
+    ("an account id with a zero first, no quotes", typed(f'"{MANAGEMENT}"', "012345678901"), "", not_json(1, 167, COMMA)),
+    ("NaN", '{"Version": NaN}', "", not_json(1, 13, "JSON has no NaN")),
+    ("Infinity", '{"Version": Infinity}', "", not_json(1, 13, "JSON has no Infinity")),
+    ("minus Infinity", '{"Version": -Infinity}', "", not_json(1, 13, "JSON has no -Infinity")),
+    ("NaN deep inside", typed('"Join"', "NaN"), "", not_json(1, 49, "JSON has no NaN")),
+    ("100,000 lists in each other", "[" * 100_000, "", cannot_be_read(1, 33, TOO_DEEP)),
+    ("100,000 objects in each other", '{"Version":' * 100_000, "", cannot_be_read(1, 353, TOO_DEEP)),
+    ("100,000 lists in a Sid", typed('"Join"', "[" * 100_000 + "]" * 100_000), "", cannot_be_read(1, 78, TOO_DEEP)),
 ]  # fmt: skip
 
 TOP = [
@@ -236,7 +247,7 @@ TOP = [
     ("a Version without quotes", document(Version=20260101), "/Version", no_version("20260101")),
     ("a Version that is null", document(Version=None), "/Version", no_version("null")),
     ("a Version that is a list", document(Version=["2026-01-01"]), "/Version", no_version('["2026-01-01"]')),
-    ("a Version without end", '{"Version": 1e999, "Statement": []}', "/Version", no_version("Infinity")),
+    ("a Version without end", '{"Version": 1e999, "Statement": []}', "", cannot_be_read(1, 13, TOO_LARGE)),
     ("a Version with an e-mail address", document(Version="a@b"), "/Version", no_version(AT_SIGN)),
     ("a Statement that is null", document(Statement=None), "/Statement", LIST + "null"),
     ("a Statement that is an object", document(Statement=statement()), "/Statement", LIST + "an object"),
@@ -431,7 +442,13 @@ TIMES = [
     ("hour 25", condition(NotAfter="2027-01-01T25:00:00Z"), AFTER, no_such_time('"2027-01-01T25:00:00Z"')),
     ("minute 60", condition(NotAfter="2027-01-01T00:60:00Z"), AFTER, no_such_time('"2027-01-01T00:60:00Z"')),
     ("second 60", condition(NotAfter="2027-01-01T00:00:60Z"), AFTER, no_such_time('"2027-01-01T00:00:60Z"')),
-    ("a zone of 24 hours", condition(NotAfter="2027-01-01T00:00:00+24:00"), AFTER, no_such_time('"2027-01-01T00:00:00+24:00"')),
+    ("a zone of 24 hours", condition(NotAfter="2027-01-01T00:00:00+24:00"), AFTER, no_time('"2027-01-01T00:00:00+24:00"')),
+    ("a zone of 24 hours west", condition(NotBefore="2027-01-01T00:00:00-24:00"), BEFORE, no_time('"2027-01-01T00:00:00-24:00"')),
+    ("a zone of 90 minutes in minutes", condition(NotAfter="2027-01-01T00:00:00-00:90"), AFTER, no_time('"2027-01-01T00:00:00-00:90"')),
+    ("a zone of 60 minutes in minutes", condition(NotBefore="2027-01-01T00:00:00+01:60"), BEFORE, no_time('"2027-01-01T00:00:00+01:60"')),
+    ("a zone of 99 hours", condition(NotAfter="2027-01-01T00:00:00+99:00"), AFTER, no_time('"2027-01-01T00:00:00+99:00"')),
+    ("a zone with seconds", condition(NotAfter="2027-01-01T00:00:00+01:00:30"), AFTER, no_time('"2027-01-01T00:00:00+01:00:30"')),
+    ("hour 24", condition(NotAfter="2027-01-01T24:00:00Z"), AFTER, no_such_time('"2027-01-01T24:00:00Z"')),
     ("year 0", condition(NotAfter="0000-01-01T00:00:00Z"), AFTER, no_such_time('"0000-01-01T00:00:00Z"')),
     ("a time before all time", condition(NotBefore="0001-01-01T00:00:00+23:59"), BEFORE, no_such_time('"0001-01-01T00:00:00+23:59"')),
     ("a time after all time", condition(NotAfter="9999-12-31T23:59:59-23:59"), AFTER, no_such_time('"9999-12-31T23:59:59-23:59"')),

@@ -72,11 +72,17 @@ def _origin(handshake: Json, partition: str) -> tuple[str, str] | None:
 
 
 def _for_us(handshake: Json, origin: tuple[str, str], account: dict[str, str], listed: bool) -> bool:
-    """Every ACCOUNT that is named is this one; only a transfer may name the origin's management account besides."""
-    named = {value for kind, value in _parts(handshake) if kind == "ACCOUNT"}
-    if handshake["Action"] == "TRANSFER_RESPONSIBILITY" and len(named) > 1:
-        named.discard(origin[1])
-    return named == {account["id"]} or (not named and listed)
+    """Whether every ACCOUNT that is named is this one. The origin's management account is taken for the sender.
+
+    Named alone, it is the addressee of all but an invitation. What is addressed to nobody must be in the list.
+    """
+    named = [value for kind, value in _parts(handshake) if kind == "ACCOUNT"]
+    others = [value for value in named if value != origin[1]]
+    if others:
+        return all(value == account["id"] for value in others)
+    if named and handshake["Action"] != "INVITE":
+        return account["id"] == origin[1]
+    return listed
 
 
 def _parts(handshake: Json) -> Iterator[tuple[str, Any]]:

@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local.handshake_service import Fault, HandshakeService
-from local.moto_adapter import handshakes_in_moto
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import Fault, HandshakeService
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
 
 
 @dataclass
@@ -112,6 +112,22 @@ def test_an_invalid_policy_is_said_even_when_nothing_is_pending(
     assert len(errors) == 1
     assert errors[0][0].startswith(f"{PREFIX}policy/allowlist: not JSON, at line 1, column 2")
     assert [line["PolicyInvalid"] for line in lines(capsys.readouterr().out)] == [[1.0]]
+
+
+def test_a_policy_of_nothing_but_mistakes_is_logged_and_recorded_in_a_few_lines(
+    handler: ModuleType, service: HandshakeService, logged: StringIO
+) -> None:
+    invite(service)
+    text = '{"Version": "2026-01-01", "Statement": [' + ",".join(["{}"] * 2700) + "]}"
+    boto3.client("ssm").put_parameter(
+        Name=f"{PREFIX}policy/allowlist", Value=text, Type="String", Tier="Advanced", Overwrite=True
+    )
+    answer = handler.handler({}, Context())
+    (errors,) = [line["errors"] for line in lines(logged.getvalue()) if line["message"] == "policy invalid"]
+    assert (len(errors), errors[-1]) == (11, "and 5,390 more mistakes")
+    (decision,) = answer["decisions"]
+    assert [reason["message"] for reason in decision["reasons"]] == errors
+    assert len(logged.getvalue()) < 10_000
 
 
 def test_botocore_itself_never_retries(handler: ModuleType, service: HandshakeService) -> None:

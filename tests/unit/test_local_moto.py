@@ -4,8 +4,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.handshake_service import Fault, HandshakeService, ShiftedClock
-from local.moto_adapter import handshakes_in_moto
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import Fault, HandshakeService, ShiftedClock
 
 MANAGEMENT, MEMBER = "111111111111", "222222222222"
 HANDSHAKE = "h-examplehandshakeid111"

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local import wire
-from local.handshake_service import OPERATIONS, Effect, Fault, HandshakeService, ServiceError, ShiftedClock, State
-from local.model_check import ModelMismatch, check_answer, check_error, check_request
+from local.service import aws_json
+from local.service.contract import ModelMismatch, check_answer, check_error, check_request
+from local.service.handshake_service import (
+    OPERATIONS,
+    Effect,
+    Fault,
+    HandshakeService,
+    ServiceError,
+    ShiftedClock,
+    State,
+)
 
 START = datetime(2026, 11, 20, 21, 41, 16, tzinfo=UTC)
 MANAGEMENT, MEMBER, OTHER = "111111111111", "222222222222", "333333333333"
@@ -93,6 +101,19 @@ class TestAnswersLookAsRecorded:
         world.service.configure(organization_party_prefix=False)
         party = ("ACCOUNT", MEMBER)
         assert world.invite() == recorded("INVITE", "OPEN", party, party, origin=ORGANIZATION[2:])
+
+    @pytest.mark.parametrize("party", [("ACCOUNT", MEMBER), ("EMAIL", "mary@example.com")])
+    def test_inviter_among_the_parties_of_an_invitation(self, world, party):
+        world.service.configure(inviter_is_a_party=True)
+        expected = recorded("INVITE", "OPEN", party, party)
+        expected["Parties"].insert(1, {"Id": MANAGEMENT, "Type": "ACCOUNT"})
+        assert world.invite(party[1]) == expected
+
+    def test_inviter_among_the_parties_of_nothing_else(self):
+        world = World(["h-theparent", HANDSHAKE], members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
+        world.service.configure(inviter_is_a_party=True)
+        world.call("EnableAllFeatures", MANAGEMENT)
+        assert world.listed() == [recorded("ENABLE_ALL_FEATURES", "REQUESTED", ("ACCOUNT", MEMBER))]
 
     def test_enable_all_features(self):
         world = World(["h-theparent", HANDSHAKE], members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
@@ -409,7 +430,7 @@ ACCOUNTS = st.sampled_from([MANAGEMENT, MEMBER, OTHER, "444444444444"])
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), ACCOUNTS, ACCOUNTS, st.integers(0, 9)), max_size=40))
 def test_whatever_is_called_every_answer_is_one_that_aws_could_give(calls):
-    """wire.answer raises for an answer or an error that the model does not know."""
+    """aws_json.answer raises for an answer or an error that the model does not know."""
     world = World(members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
     world.service.configure(accept_delay=timedelta(days=1))
     for operation, caller, target, index in calls:
@@ -428,7 +449,7 @@ def test_whatever_is_called_every_answer_is_one_that_aws_could_give(calls):
             "InviteOrganizationToTransferResponsibility": ["Target", "Type", "StartTimestamp", "SourceName"],
             "RemoveAccountFromOrganization": ["AccountId"],
         }.get(operation, ["HandshakeId"] if operation.endswith("Handshake") else [])
-        status, _, _ = wire.answer(world.service, operation, caller, {name: request[name] for name in wanted})
+        status, _, _ = aws_json.answer(world.service, operation, caller, {name: request[name] for name in wanted})
         assert status in (200, 400)
         world.clock.advance(timedelta(days=index))
         organizations = [found.id for found in world.service._organizations.values() if caller in found.members]

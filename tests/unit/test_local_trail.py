@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local import trail, wire
-from local.handshake_service import HandshakeService
+from local.service import aws_json, cloudtrail
+from local.service.handshake_service import HandshakeService
 
 EVENTS = Path(__file__).parent.parent / "events"
 NOW = datetime(2026, 11, 20, 21, 41, 16, tzinfo=UTC)
@@ -25,10 +25,10 @@ def recorded(request: dict[str, Any]) -> dict[str, Any]:
     service.add_organization("o-exampleorgid", MANAGEMENT)
     service.choose_ids("h-examplehandshakeid111")
     operation = "InviteAccountToOrganization"
-    status, _, body = wire.answer(service, operation, MANAGEMENT, request)
+    status, _, body = aws_json.answer(service, operation, MANAGEMENT, request)
     assert status == 200
     caller = f"arn:aws:iam::{MANAGEMENT}:user/diego"
-    return trail.record(operation, MANAGEMENT, caller, request, json.loads(body), NOW)
+    return cloudtrail.record(operation, MANAGEMENT, caller, request, json.loads(body), NOW)
 
 
 @pytest.mark.parametrize(("request_", "file"), [(ACCOUNT, "invite-account"), (EMAIL, "invite-email")])
@@ -52,5 +52,7 @@ def without_notes(answer: dict[str, Any]) -> dict[str, Any]:
 def test_times_are_written_for_people() -> None:
     for hour, said in ((0, "12:05:09 AM"), (12, "12:05:09 PM"), (13, "1:05:09 PM")):
         moment = datetime(2026, 2, 3, hour, 5, 9, tzinfo=UTC).timestamp()
-        shown = trail.record("AcceptHandshake", MANAGEMENT, "x", {}, {"Handshake": {"RequestedTimestamp": moment}}, NOW)
+        shown = cloudtrail.record(
+            "AcceptHandshake", MANAGEMENT, "x", {}, {"Handshake": {"RequestedTimestamp": moment}}, NOW
+        )
         assert shown["responseElements"]["handshake"]["requestedTimestamp"] == f"Feb 3, 2026 {said}"

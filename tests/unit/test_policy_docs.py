@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load, schema
 from handshake_acceptor.policy.store import snapshot
 from handshake_core.handshake import Action
+from handshakectl.main import app
 from tests.unit.bad_documents import BAD
 
 ROOT = Path(__file__).parents[2]

@@ -153,16 +153,32 @@ def test_addressees_are_the_accounts_that_parties_and_nested_resources_name(
     assert Handshake.from_api(raw, listed=False).addressees == addressees
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.TRANSFER_RESPONSIBILITY])
-def test_only_a_transfer_may_name_the_origins_account_without_being_addressed_to_it(action: Action) -> None:
-    accounts = [{"Type": "ACCOUNT", "Id": account} for account in (MANAGEMENT, OWN)]
-    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts), listed=True).addressees == {
-        MANAGEMENT,
-        OWN,
-    }
-    assert Handshake.from_api(raw_handshake(Action=action.value, Parties=accounts[:1]), listed=True).addressees == {
-        MANAGEMENT
-    }
+def named(action: Action, *accounts: str) -> frozenset[str]:
+    """Whom a handshake is addressed to whose parties are these accounts."""
+    parties = [{"Type": "ACCOUNT", "Id": account} for account in accounts]
+    handshake = Handshake.from_api(raw_handshake(Action=action.value, Parties=parties), listed=True)
+    assert isinstance(handshake, Handshake)
+    return handshake.addressees
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_the_origins_management_account_is_the_sender_where_another_account_is_named_too(action: Action) -> None:
+    third = "999999999999"
+    assert named(action, MANAGEMENT, OWN) == {OWN}
+    assert named(action, OWN, third, MANAGEMENT) == {OWN, third}
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_named_alone_it_is_the_addressee_of_everything_but_an_invitation(action: Action) -> None:
+    assert named(action, MANAGEMENT) == (set() if action is Action.INVITE else {MANAGEMENT})
+
+
+@pytest.mark.parametrize(
+    ("name", "addressees"), [("05-inviter-is-a-party-too", {OWN}), ("05b-inviter-and-email", set())]
+)
+def test_the_inviter_among_the_parties_as_the_field_shows_it_is_the_sender(name: str, addressees: set[str]) -> None:
+    raw = json.loads((SAMPLES.parent / "field" / f"{name}.json").read_text("utf-8"))["Handshake"]
+    assert Handshake.from_api(raw, listed=True).addressees == addressees
 
 
 def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
@@ -469,6 +485,11 @@ NOON = datetime(2026, 12, 5, 12, tzinfo=UTC)
         ("2026-12-05T12:00:00Z", NOON),
         ("2026-12-05T12:00:00.000000+00:00", NOON),
         ("2026-12-05T14:00:00+02:00", NOON),
+        ("2026-12-05t09:30:00.000000999-02:30", NOON),
+        ("2026-12-06T11:59:00+23:59", NOON),
+        ("2026-12-05t12:00:00z", NOON),
+        ("2026-12-05T12:00:00-00:00", NOON),
+        ("2026-12-05T12:00:00.5Z", NOON.replace(microsecond=500_000)),
         (" 2026-12-05T12:00:00Z\n", NOON),
         (NOON.timestamp(), NOON),
         (int(NOON.timestamp()), NOON),
@@ -495,6 +516,22 @@ def test_a_time_is_read_from_what_botocore_and_both_versions_of_the_aws_cli_give
         "soon",
         "2026-12-05T12:00:00",
         "2026-02-30T12:00:00Z",
+        # What Python's own reading takes besides, or another version's does.
+        "2026-12-05T12:00:00-00:90",
+        "2026-12-05T12:00:00+01:60",
+        "2026-12-05T12:00:00+24:00",
+        "2026-12-05T12:00:00+01:00:30",
+        "2026-12-05T24:00:00Z",
+        "2026-12-05T12:00:60Z",
+        "2026-12-05T12:00Z",
+        "2026-12-05T12Z",
+        "2026-12-05 12:00:00Z",
+        "2026-12-05T12:00:00,5Z",
+        "2026-12-05T12:00:00+0100",
+        "2026-12-05T12:00:00 Z",
+        "20261205T120000Z",
+        "2026-W49-6T12:00:00Z",
+        "2026-12-0\u0665T12:00:00Z",
         "\ud800",
         NOON.replace(tzinfo=None),
         float("nan"),

@@ -159,6 +159,11 @@ def odd(raw: Json) -> Iterator[Json]:
     mary = {"Id": "mary@example.com", "Type": "EMAIL"}
     for parties in (raw["Parties"][:1], [*raw["Parties"][:1], mary], [mary], []):
         yield raw | {"Parties": parties, "Resources": raw["Resources"][:1]}
+    for management in MANAGEMENTS:
+        inviter = {"Id": management, "Type": "ACCOUNT"}
+        yield raw | {"Parties": [inviter, *raw["Parties"]]}
+        for parties in ([inviter], [inviter, mary]):
+            yield raw | {"Parties": parties, "Resources": raw["Resources"][:1]}
 
 
 USUAL = [handshake(*parts) for parts in product(ACTIONS, ORGANIZATIONS, MANAGEMENTS)]
@@ -176,6 +181,7 @@ def in_role(role: Role, organization: str) -> Account:
 ACCOUNTS = [
     in_role(Role.STANDALONE, ""),
     *(in_role(role, organization) for role in (Role.MEMBER, Role.MANAGEMENT) for organization in ORGANIZATIONS),
+    Account(MANAGEMENTS[0], "aws", Role.MANAGEMENT, ORGANIZATIONS[0]),
 ]
 NOBODY_KNOWS = in_role(Role.UNKNOWN, "")
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from botocore.parsers import ResponseParserError
 
 from handshake_acceptor.reconcile import Memory
-from local.handshake_service import Effect, Fault
-from tests.unit.world import (
+from local.service.handshake_service import Effect, Fault
+from local.world import (
     MANAGEMENT,
     MEMBER,
     ORGANIZATION,
@@ -45,6 +45,17 @@ def test_allowed_invitation_is_accepted_and_others_are_left(world: World) -> Non
     assert set(summary(report)) == {(wanted, "ACCEPT", "ACCEPTED"), (denied, "DENY", "LEFT_PENDING")}
     assert world.service.organization_of(MEMBER).id == ORGANIZATION
     assert report.failures == ()
+
+
+@pytest.mark.parametrize("inviter_is_a_party", [True, False])
+@pytest.mark.parametrize("target", [MEMBER, "mary@example.com"])
+def test_an_invitation_is_accepted_whether_or_not_it_names_the_inviter(
+    world: World, target: str, inviter_is_a_party: bool
+) -> None:
+    world.service.configure(inviter_is_a_party=inviter_is_a_party)
+    world.policy(allow())
+    invited = world.invite(target=target)
+    assert summary(world.run()) == [(invited, "ACCEPT", "ACCEPTED")]
 
 
 def test_invitation_by_email_is_accepted_when_our_own_list_shows_it(world: World) -> None:
@@ -513,6 +524,10 @@ def test_a_cancellation_that_is_faster_is_left_alone(world: World) -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "outcome"),
     [
+        ("SubscriptionRequiredException", None, "RETRY_LATER"),
+        ("OptInRequired", None, "RETRY_LATER"),
+        ("FinalizingOrganizationException", None, "RETRY_LATER"),
+        ("HandshakeConstraintViolationException", "ACCOUNT_NUMBER_LIMIT_EXCEEDED", "NEEDS_HUMAN"),
         ("HandshakeConstraintViolationException", "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED", "RETRY_LATER"),
         ("HandshakeConstraintViolationException", "HANDSHAKE_RATE_LIMIT_EXCEEDED", "RETRY_LATER"),
         ("HandshakeConstraintViolationException", "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES", "RETRY_LATER"),

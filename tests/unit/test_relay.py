@@ -21,9 +21,9 @@ from handshake_relay.event import parse
 from handshake_relay.hint import ENABLE_ALL_FEATURES
 from handshake_relay.publisher import Buses, Outcome, Sent
 from handshake_relay.relay import Report, relay
-from local.handshake_service import Fault, HandshakeService
-from local.moto_adapter import handshakes_in_moto
-from tests.unit.world import MANAGEMENT, MEMBER, ORGANIZATION, START, OrganizationsClient, client_error
+from local.adapters.moto import handshakes_in_moto
+from local.service.handshake_service import Fault, HandshakeService
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, START, OrganizationsClient, client_error
 
 EVENTS = Path(__file__).parent.parent / "events"
 INVITED = {

@@ -9,17 +9,22 @@ import pytest
 from handshake_acceptor.trigger import Trigger
 from handshake_relay.hint import Hint, from_record
 
-EVENTS = Path(__file__).parent.parent / "events"
+TESTS = Path(__file__).parent.parent
 
 
-def recorded(name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+def recorded(name: str, folder: str = "events") -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((TESTS / folder / f"{name}.json").read_text())
     return event
 
 
 def test_an_invitation_becomes_a_hint_for_the_invited_account() -> None:
     hint = Hint("222222222222", "h-examplehandshakeid111", "INVITE", "2026-11-20T21:41:17Z")
     assert from_record(recorded("invite-account")) == hint
+
+
+def test_the_inviter_among_the_parties_is_the_sender_and_is_sent_no_hint() -> None:
+    hint = from_record(recorded("05c-record-inviter-is-a-party", "field"))
+    assert hint == Hint("222222222222", "h-examplehandshakeid111", "INVITE", "2026-11-20T21:41:17Z")
 
 
 def test_an_invitation_by_email_cannot_be_addressed() -> None:
@@ -30,6 +35,14 @@ def test_an_invitation_by_email_cannot_be_addressed() -> None:
 
 def test_a_refused_call_gives_no_hint() -> None:
     assert from_record(recorded("invite-refused")) is None
+    assert from_record(recorded("19-duplicate-invite-record", "field")) is None
+
+
+def test_a_refused_call_gives_no_hint_whatever_else_its_record_says() -> None:
+    event = recorded("invite-account")
+    assert from_record(event) is not None
+    event["detail"]["errorCode"] = "DuplicateHandshakeException"
+    assert from_record(event) is None
 
 
 @pytest.mark.parametrize("event", [{}, {"detail": None}, {"detail": {"responseElements": {"handshake": {"id": "x"}}}}])

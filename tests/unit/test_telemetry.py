@@ -12,9 +12,9 @@ from aws_lambda_powertools import Logger, Metrics
 from handshake_acceptor.metric import NAMESPACE, Metric
 from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
-from local.handshake_service import Fault
-from local.metrics import read
-from tests.unit.world import MEMBER, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, World, allow, deny
+from local.cloudwatch.metrics import read
+from local.service.handshake_service import Fault
+from local.world import MEMBER, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, World, allow, deny
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ SENT = datetime(2026, 11, 20, 21, 41, 17, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
+        ("../field/19-duplicate-invite-record.json", Trigger(TriggerKind.HINT, "", SENT)),
         ("invite-account.json", Trigger(TriggerKind.HINT, ID, SENT)),
         ("invite-email.json", Trigger(TriggerKind.HINT, ID, SENT)),
         ("invite-refused.json", Trigger(TriggerKind.HINT, "", SENT)),
@@ -28,6 +29,12 @@ SENT = datetime(2026, 11, 20, 21, 41, 17, tzinfo=UTC)
 )
 def test_recorded_events_are_understood_as_they_come(name: str, expected: Trigger) -> None:
     assert Trigger.from_event(json.loads((EVENTS / name).read_text())) == expected
+
+
+def test_the_record_of_a_refused_call_hints_at_nothing_whatever_else_it_says() -> None:
+    event = json.loads((EVENTS / "invite-account.json").read_text())
+    event["detail"]["errorCode"] = "DuplicateHandshakeException"
+    assert Trigger.from_event(event) == Trigger(TriggerKind.HINT, "", SENT)
 
 
 def test_what_our_rules_pass_on_is_understood() -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from handshake_core.handshake import MAY_ACCEPT, Account, Action, Handshake, InvalidHandshake, Reason, Role
+from handshake_core.mistakes import MOST_TOLD, and_more
 
 NONE = "NONE"
 """`CurrentOrganization` of a standalone account."""
@@ -78,9 +79,7 @@ class PolicyError:
     message: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.document}: {self.pointer}: {self.message}" if self.pointer else f"{self.document}: {self.message}"
-        )
+        return ": ".join(filter(None, (self.document, self.pointer, self.message)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,34 @@ class InvalidPolicy:
     """A policy with at least one mistake, or one that could not be read: it allows nothing."""
 
     errors: tuple[PolicyError, ...]
+    """The first mistakes, `MOST_TOLD` at most."""
     unreadable: bool = False
     """It could not be read, which says nothing about it: a minute may cure that."""
+    more: int = 0
+    """How many mistakes were found besides."""
+    unchecked: int = 0
+    """Documents that were not looked at: there were mistakes enough before."""
+
+    @classmethod
+    def together(cls, *parts: InvalidPolicy) -> InvalidPolicy:
+        """The mistakes of all parts, the first of them told."""
+        errors = [error for part in parts for error in part.errors]
+        more = sum(part.more for part in parts) + max(len(errors) - MOST_TOLD, 0)
+        unreadable = any(part.unreadable for part in parts)
+        return cls(tuple(errors[:MOST_TOLD]), unreadable, more, sum(part.unchecked for part in parts))
+
+    @property
+    def count(self) -> int:
+        """How many mistakes were found."""
+        return len(self.errors) + self.more
+
+    @property
+    def told(self) -> tuple[PolicyError, ...]:
+        """What is said of it to people and in records: the first mistakes, and how many there are besides."""
+        rest = [and_more(self.more)] if self.more else []
+        if self.unchecked:
+            rest.append(f"{self.unchecked:,} document{'s' if self.unchecked > 1 else ''} not checked yet")
+        return (*self.errors, PolicyError("", "", "; ".join(rest))) if rest else self.errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +226,7 @@ def _ineligible(handshake: Handshake, account: Account, now: datetime) -> Iterat
         seen_accounts = tuple(sorted(handshake.addressees))[:_SHOWN_VALUES]
         yield Reason("OTHER_ADDRESSEE", "it is addressed to another account", (("seen", seen_accounts),))
     elif not handshake.addressees and not handshake.listed:
-        yield Reason("NOT_LISTED", "it names no account, and this account's own list does not show it")
+        yield Reason("NOT_LISTED", "it is addressed to no account, and this account's own list does not show it")
 
 
 def _role_may_not(handshake: Handshake, account: Account) -> Iterator[Reason]:
@@ -275,11 +300,9 @@ def _allowed_by(statement: Statement) -> Reason:
 
 
 def _mistakes(policy: InvalidPolicy) -> Iterator[Reason]:
-    for error in policy.errors[:_SHOWN_VALUES]:
-        facts = (("document", error.document), ("pointer", error.pointer))
+    for error in policy.told:
+        facts = (("document", error.document), ("pointer", error.pointer)) if error.document else ()
         yield Reason("POLICY_INVALID", str(error), facts)
-    if len(policy.errors) > _SHOWN_VALUES:
-        yield Reason("POLICY_INVALID", f"and {len(policy.errors) - _SHOWN_VALUES} more mistakes")
 
 
 def _sids(statements: Iterable[Statement]) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
-"""From texts to a `Policy`, or to every mistake in them, each with its place.
+"""From texts to a `Policy`, or to the mistakes in them, each with its place.
 
-`policy.schema.json` is the source of truth for shape. What a schema cannot say is here: JSON itself, duplicate keys,
-Sids that must be unique over all documents, times that must exist and be in order, and where `ANY` may stand.
+`policy.schema.json` is the source of truth for shape. What a schema cannot say is here: Sids that must be unique over
+all documents, times that must exist and be in order, and where `ANY` may stand.
+
+Who may write a parameter may fill it with mistakes, so the work is bounded: it grows with the length of the texts,
+no document is looked at after ten mistakes, and only ten are put into words.
 """
 
 from __future__ import annotations
@@ -9,24 +12,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from handshake_acceptor.policy.decide import ANY, Effect, InvalidPolicy, Policy, PolicyError, Respond, Statement
+from handshake_core import json_reader
 from handshake_core.handshake import Action, timestamp
-from handshake_core.json_schema import Validator, compile_schema, escaped, shown, violations
+from handshake_core.json_schema import Validator, compile_schema, shown, violations
+from handshake_core.mistakes import MOST_TOLD, Words, told
 
 READY_MADE = f"{__package__}.policy_validator"
-"""The module that the asset's build makes of the schema (infra/package.py)."""
+"""The module that the asset's build makes of the schema (handshake_acceptor_cdk.asset.build)."""
 
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -49,25 +53,31 @@ class Document:
 def load(documents: Iterable[Document]) -> Policy | InvalidPolicy:
     """Takes documents together as one policy. No document at all is a policy that allows nothing."""
     documents = sorted(documents, key=lambda document: document.name)
-    errors: list[PolicyError] = []
+    mistakes: list[Callable[[], PolicyError]] = []
     statements: list[Statement] = []
     places: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    unchecked = len(documents)
     for document in documents:
-        content, mistakes = _read(document)
-        errors += mistakes
+        if len(mistakes) >= MOST_TOLD:
+            break
+        unchecked -= 1
+        content, found = _read(document.text)
+        mistakes += [partial(_error, document.name, pointer, words) for pointer, words in found]
         for index, sid in _sids(content):
             places[sid].append((document.name, f"/Statement/{index}/Sid"))
-        if not mistakes:
+        if not found:
             statements += [_statement(raw) for raw in content["Statement"]]
-    for sid, found in places.items():
-        for name, pointer in found[1:]:
-            first = "{}: {}".format(*found[0])
-            errors.append(
-                PolicyError(name, pointer, f"{_named(sid)} is a Sid already, at {first}; a Sid must be unique")
-            )
-    if errors:
-        return InvalidPolicy(tuple(errors))
+    for sid, (first, *others) in places.items():
+        words = partial(_taken, sid, *first)
+        mistakes += [partial(_error, name, pointer, words) for name, pointer in others]
+    if mistakes:
+        errors, more = told(mistakes)
+        return InvalidPolicy(tuple(errors), more=more, unchecked=unchecked)
     return Policy(statements, version(document.text for document in documents))
+
+
+def _error(document: str, pointer: str, words: Words) -> PolicyError:
+    return PolicyError(document, pointer, words())
 
 
 def load_mode(name: str, text: str) -> Mode | InvalidPolicy:
@@ -91,69 +101,15 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which of its keys were written twice."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.duplicates = sorted({key for key in keys if keys.count(key) > 1}) if len(self) < len(keys) else []
-
-
-def _read(document: Document) -> tuple[Any, list[PolicyError]]:
-    """The document's content, and every mistake in it; the content is valid only if there is none."""
-    if not document.text.strip(_WHITE_SPACE):
-        return None, [PolicyError(document.name, "", "the document is empty")]
+def _read(text: str) -> tuple[Any, list[tuple[str, Words]]]:
+    """A document's content, and the mistakes in it; the content is valid only if there is none."""
     try:
-        content = json.loads(document.text, object_pairs_hook=_Object, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        return None, [PolicyError(document.name, "", _not_json(error))]
-    except RecursionError:
-        return None, [PolicyError(document.name, "", "nested too deeply")]
-    except _RefusedConstant as error:
-        return None, [PolicyError(document.name, "", f"not JSON: it has the constant {error}")]
-    except ValueError:  # json raises it for nothing else
-        return None, [PolicyError(document.name, "", "it has a number of more digits than can be read")]
+        content, repeated = json_reader.read(text)
+    except json_reader.NotReadable as error:
+        return None, [("", partial(str, error))]
     shape = list(violations(_validator(), content))
-    mistakes = [*_duplicate_keys(content), *shape, *_beyond_schema(content, {pointer for pointer, _ in shape})]
-    return content, [PolicyError(document.name, pointer, message) for pointer, message in mistakes]
-
-
-_WHITE_SPACE = " \t\r\n"  # JSON knows no other
-
-
-class _RefusedConstant(ValueError):
-    """`NaN` or `Infinity`, which Python reads though JSON does not have them."""
-
-
-def _refuse_constant(constant: str) -> None:
-    raise _RefusedConstant(constant)
-
-
-def _not_json(error: json.JSONDecodeError) -> str:
-    """Where and why, for the mistakes that editing by hand leaves behind."""
-    text, at, why = error.doc, error.pos, error.msg
-    before = text[:at].rstrip(_WHITE_SPACE)
-    if text.startswith("\ufeff"):
-        at, why = 0, "it begins with a byte order mark; save it without one"
-    elif at < len(text) and not text[at].isascii():
-        why = f"U+{ord(text[at]):04X} ({unicodedata.name(text[at], 'without a name')}) does not belong here"
-    elif text[at : at + 1] in ("}", "]") and before.endswith(","):
-        at, why = len(before) - 1, "nothing follows this comma; take it out"
-    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-    return f"not JSON, at line {line}, column {column}: {why}"
-
-
-def _duplicate_keys(content: Any) -> Iterator[tuple[str, str]]:
-    waiting = [("", content)]
-    while waiting:
-        pointer, value = waiting.pop()
-        if isinstance(value, _Object):
-            for key in value.duplicates:
-                yield f"{pointer}/{escaped(key)}", "this key is written more than once; JSON would keep only the last"
-            waiting += [(f"{pointer}/{escaped(key)}", item) for key, item in value.items()]
-        elif isinstance(value, list):
-            waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
+    twice = [(pointer, partial(str, json_reader.TWICE)) for pointer in repeated]
+    return content, [*twice, *shape, *_beyond_schema(content, {pointer for pointer, _ in shape})]
 
 
 @cache
@@ -173,17 +129,15 @@ def _sids(content: Any) -> Iterator[tuple[int, str]]:
             yield index, sid
 
 
-def _named(sid: str) -> str:
-    """A Sid as it is, if it is one; what else somebody wrote there may not be fit to show."""
-    return sid if _SID.fullmatch(sid) else shown(sid)
+def _taken(sid: str, document: str, pointer: str) -> str:
+    """A Sid is told as it is, if it is one; what else somebody wrote there may not be fit to show."""
+    named = sid if _SID.fullmatch(sid) else shown(sid)
+    return f"{named} is a Sid already, at {document}: {pointer}; a Sid must be unique"
 
 
-def _beyond_schema(content: Any, misshapen: set[str]) -> Iterator[tuple[str, str]]:
+def _beyond_schema(content: Any, misshapen: Iterable[str]) -> Iterator[tuple[str, Words]]:
     """What a schema cannot say, of the parts that it finds nothing wrong with."""
-
-    def is_whole(place: str) -> bool:
-        return not any(f"{wrong}/".startswith(f"{place}/") for wrong in misshapen)
-
+    broken = {place for pointer in misshapen for place in _on_the_way(pointer)}
     statements = content.get("Statement") if isinstance(content, dict) else None
     for index, raw in enumerate(statements if isinstance(statements, list) else []):
         if not isinstance(raw, dict):
@@ -193,28 +147,41 @@ def _beyond_schema(content: Any, misshapen: set[str]) -> Iterator[tuple[str, str
         if not isinstance(condition, dict):
             continue
         current = f"{pointer}/Condition/CurrentOrganization"
-        if is_whole(f"{pointer}/Action") and is_whole(current):
+        if broken.isdisjoint((f"{pointer}/Action", current)):
             yield from _about_current_organization(raw, condition, pointer, current)
         times = {}
         for key in ("NotBefore", "NotAfter"):
-            if key in condition and is_whole(f"{pointer}/Condition/{key}"):
-                times[key] = timestamp(condition[key].upper())
+            if key in condition and f"{pointer}/Condition/{key}" not in broken:
+                times[key] = timestamp(condition[key])
                 if times[key] is None:
-                    yield f"{pointer}/Condition/{key}", f"there is no such time as {shown(condition[key])}"
+                    yield f"{pointer}/Condition/{key}", partial(_no_such_time, condition[key])
         start, end = times.get("NotBefore"), times.get("NotAfter")
         if start is not None and end is not None and end < start:
-            yield f"{pointer}/Condition/NotAfter", "is before NotBefore, so the statement could never match"
+            why = "is before NotBefore, so the statement could never match"
+            yield f"{pointer}/Condition/NotAfter", partial(str, why)
+
+
+def _on_the_way(pointer: str) -> Iterator[str]:
+    """A pointer and those to all that holds what it points at."""
+    while pointer:
+        yield pointer
+        pointer = pointer.rpartition("/")[0]
+
+
+def _no_such_time(text: str) -> str:
+    return f"there is no such time as {shown(text)}"
 
 
 def _about_current_organization(
     raw: Mapping[str, Any], condition: Mapping[str, Any], pointer: str, current: str
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Words]]:
     organizations, actions = _values(condition.get("CurrentOrganization")), _values(raw.get("Action"))
     transfer = Action.TRANSFER_RESPONSIBILITY
     if raw.get("Effect") == Effect.ALLOW and transfer in actions and not organizations:
-        yield f"{pointer}/Condition", f"CurrentOrganization is missing: an Allow for {transfer} has no default"
+        why = f"CurrentOrganization is missing: an Allow for {transfer} has no default"
+        yield f"{pointer}/Condition", partial(str, why)
     if ANY in organizations and (actions != {transfer} or len(organizations) > 1):
-        yield current, f"ANY stands alone, and only in a statement whose one Action is {transfer}"
+        yield current, partial(str, f"ANY stands alone, and only in a statement whose one Action is {transfer}")
 
 
 def _values(value: Any) -> frozenset[str]:
@@ -229,7 +196,7 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
     origin, condition = raw.get("Origin", {}), raw.get("Condition", {})
 
     def time(key: str) -> datetime | None:
-        return timestamp(condition[key].upper()) if key in condition else None
+        return timestamp(condition[key]) if key in condition else None
 
     return Statement(
         sid=raw["Sid"],

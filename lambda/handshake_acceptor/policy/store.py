@@ -96,7 +96,7 @@ def snapshot(prefix: str, parameters: dict[str, dict[str, Any]]) -> PolicySnapsh
             text = f"unknown parameter; below {prefix} there are mode and policy/<any name>"
             errors.append(PolicyError(name, "", text))
     policy = _load(tuple(documents))
-    errors += [error for part in (mode, policy) if isinstance(part, InvalidPolicy) for error in part.errors]
-    if errors or isinstance(mode, InvalidPolicy):
-        return PolicySnapshot(Mode.OBSERVE, InvalidPolicy(tuple(errors)))
+    invalid = [part for part in (mode, policy) if isinstance(part, InvalidPolicy)]
+    if errors or invalid or isinstance(mode, InvalidPolicy):
+        return PolicySnapshot(Mode.OBSERVE, InvalidPolicy.together(InvalidPolicy(tuple(errors)), *invalid))
     return PolicySnapshot(mode, policy)

@@ -1,0 +1,20 @@
+"""What `bench cost` computes keeps the README's promise."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.cost import MOST, IdleRun, monthly, synthesized
+
+ALARMS = 8
+"""That the README lists."""
+
+
+@pytest.mark.parametrize("dashboard", [False, True])
+def test_an_idle_account_costs_what_the_readme_says_at_most(dashboard: bool) -> None:
+    idle = IdleRun(log_bytes=1000, metrics=0)
+    resources = synthesized(dashboard=dashboard)
+    costs = monthly(resources, idle)
+    assert sum(costs.values()) <= MOST[dashboard]
+    assert costs["alarm"] == pytest.approx(0.1 * ALARMS)
+    assert {"AWS::KMS::Key", "AWS::SecretsManager::Secret"}.isdisjoint(each["Type"] for each in resources.values())

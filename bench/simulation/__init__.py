@@ -1,0 +1,1 @@
+"""A fleet of accounts that is invited within an hour, in virtual time."""

@@ -1,0 +1,1 @@
+"""handshakectl: for the people who keep an account's handshake policy."""

@@ -1,0 +1,1 @@
+"""One account: its session, what is deployed there, what waits there, and the checks."""

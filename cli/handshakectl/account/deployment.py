@@ -1,0 +1,146 @@
+"""What is deployed in an account: each part looked up once, when something first asks for it. It only reads.
+
+A part that AWS refuses is refused again to whoever asks next, without another call.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from handshake_acceptor.observed import ObservedState
+from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.policy.store import PolicySnapshot
+from handshake_core import retry
+from handshakectl.account.session import Aws, Caller
+from handshakectl.account.waiting import look
+from handshakectl.clock import clock
+from handshakectl.failures import attempt
+from handshakectl.names import NAME, STACK
+from handshakectl.policy.parameters import Parameters, read
+
+_PERIOD = timedelta(minutes=5)
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_MOST_EVENTS = 1000
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # it is read like `property`
+    """A property that is read once, whether that answers or raises what reading raises."""
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, owner: Deployment, kind: type) -> T:
+        """The answer, or the refusal, of the first time."""
+        name = self._read.__name__
+        if name not in owner.answers:
+            try:
+                owner.answers[name] = (retry.once(lambda: self._read(owner)), None)
+            except retry.READ_FAILURES as error:
+                owner.answers[name] = (None, error)
+        answer, refusal = owner.answers[name]
+        if refusal is not None:
+            raise refusal
+        found: T = answer
+        return found
+
+
+class Deployment:
+    """One account's acceptor. Every part raises what botocore raises where it cannot be read."""
+
+    def __init__(self, aws: Aws, caller: Caller, stack: str | None, prefix: str) -> None:
+        """`stack` None: the usual name, or the stack that the function belongs to."""
+        self.aws = aws
+        self.caller = caller
+        self.prefix = prefix
+        self.answers: dict[str, tuple[Any, Exception | None]] = {}
+        self._stack = stack
+
+    @once
+    def stack(self) -> dict[str, Any]:
+        """The stack, as CloudFormation describes it."""
+        cloudformation = self.aws.client("cloudformation")
+
+        def described(name: str) -> dict[str, Any]:
+            found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+            return found
+
+        if self._stack is not None:
+            return described(self._stack)
+        usual: dict[str, Any] | None = attempt(lambda: described(STACK), "ValidationError")
+        if usual is not None:
+            return usual
+        resources = cloudformation.describe_stack_resources(PhysicalResourceId=NAME)["StackResources"]
+        return described(resources[0]["StackId"])
+
+    @once
+    def function(self) -> dict[str, Any]:
+        """The function's configuration."""
+        found: dict[str, Any] = self.aws.client("lambda").get_function_configuration(FunctionName=NAME)
+        return found
+
+    @once
+    def schedule(self) -> dict[str, Any]:
+        """The sweep's schedule."""
+        scheduler = self.aws.client("scheduler")
+        found: dict[str, Any] = scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
+        return found
+
+    @once
+    def parameters(self) -> Parameters:
+        """The policy's parameters, as they are written."""
+        return read(self.aws.client("ssm"), clock(), self.prefix)
+
+    @property
+    def snapshot(self) -> PolicySnapshot:
+        """What the function makes of them."""
+        return self.parameters.snapshot()
+
+    @once
+    def pending(self) -> ObservedState:
+        """What waits here. The account's own organization is asked for only if something does."""
+        organizations = Organizations(self.aws.client("organizations"), clock())
+        return look(organizations, lambda: self.snapshot, self.caller, ask_always=False)
+
+    @property
+    def period(self) -> timedelta:
+        """Between two sweeps; the usual one where the schedule cannot be read, which is a check of its own."""
+        try:
+            match = _RATE.fullmatch(self.schedule["ScheduleExpression"])
+        except retry.CALL_FAILURES:
+            return _PERIOD
+        return timedelta(**{f"{match[2]}s": int(match[1])}) if match else _PERIOD
+
+    @once
+    def two_sweeps_ago(self) -> datetime:
+        """Since when the function must have run."""
+        return datetime.now(UTC) - 2 * self.period
+
+    @once
+    def last_run(self) -> tuple[datetime, dict[str, Any]] | None:
+        """When the last run ended, and its record; None if there was none within two sweeps."""
+        found = max(self._runs(self.two_sweeps_ago), key=lambda each: each[0], default=None)
+        return (datetime.fromtimestamp(found[0] / 1000, UTC), found[1]) if found else None
+
+    def _runs(self, since: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
+        """When each run since then ended, in milliseconds since 1970, and its record."""
+        for event in islice(self._events(since), _MOST_EVENTS):
+            try:
+                record = json.loads(event["message"])
+            except ValueError:
+                continue
+            if isinstance(record, dict) and record.get("message") == "run":
+                yield event["timestamp"], record
+
+    def _events(self, since: datetime) -> Iterable[dict[str, Any]]:
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        start = int(since.timestamp() * 1000)
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}", startTime=start):
+            yield from page["events"]

@@ -1,0 +1,1 @@
+"""The verbs, one module each. None is a library of another."""

@@ -1,0 +1,87 @@
+"""`handshakectl pending`: which handshakes wait in this account, and what would the function do about each?"""
+
+from typing import Any
+
+import typer
+
+from handshake_acceptor.organizations import Organizations
+from handshake_acceptor.plan import Plan
+from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
+from handshake_acceptor.policy.store import PolicyStore
+from handshake_acceptor.record import Outcome, Record
+from handshakectl.account.session import Aws
+from handshakectl.account.waiting import BY_HAND, decided, look
+from handshakectl.clock import clock
+from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
+from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.names import PREFIX
+from handshakectl.output import say, say_json, say_table
+
+app = typer.Typer(add_completion=False)
+
+_NOT_YET = ("outcome", "trigger", "attempts")  # keys of a record that only a run can fill
+
+
+@app.command()
+def pending(
+    profile: Profile = None,
+    region: Region = None,
+    path: Prefix = PREFIX,
+    as_json: Json = False,
+) -> int:
+    """Show the account's pending handshakes, each with the decision it would get.
+
+    Nothing is accepted or declined. Exit status 1 if the policy is invalid, so that nothing can be allowed.
+    """
+    aws, where = Aws(profile, region), prefix(path)
+    caller = aws.caller()
+    organizations = Organizations(aws.client("organizations"), clock())
+    view = look(organizations, PolicyStore(aws.client("ssm"), clock(), where).read, caller)
+    plans = decided(view)
+    policy = view.snapshot.policy
+    valid = not isinstance(policy, InvalidPolicy)
+    if as_json:
+        say_json(
+            {
+                "account_id": view.account.id,
+                "role": view.account.role.value,
+                "organization": view.account.organization,
+                "mode": view.snapshot.mode.value,
+                "policy_version": None if isinstance(policy, InvalidPolicy) else policy.version,
+                "errors": [str(error) for error in policy.told] if isinstance(policy, InvalidPolicy) else [],
+                "handshakes": [_as_dict(each) for each in plans],
+            }
+        )
+        return EXIT_YES if valid else EXIT_NO
+    say(f"account {view.account.id}, {view.account.role} in {view.account.organization}, mode {view.snapshot.mode}")
+    if isinstance(policy, InvalidPolicy):
+        for error in policy.told:
+            say(f"the policy is invalid: {error}", "red")
+    if plans:
+        headers = ("decision", "expected", "handshake", "action", "organization", "management", "expires", "why")
+        say_table(headers, [_row(each) for each in plans])
+    else:
+        say("no handshake is pending")
+    return EXIT_YES if valid else EXIT_NO
+
+
+def _expected(planned: Plan) -> Outcome:
+    """What a run would make of it, if AWS lets it."""
+    if planned.outcome is not None:
+        return planned.outcome
+    return Outcome.DECLINED if planned.decision.kind is DecisionKind.DECLINE else Outcome.ACCEPTED
+
+
+def _as_dict(planned: Plan) -> dict[str, Any]:
+    """The decision record that a run would write, as far as it is known before."""
+    record = Record(
+        planned.handshake, planned.decision, _expected(planned), planned.reasons, BY_HAND, planned.mode, attempts=0
+    ).as_dict()
+    return {"expected": record["outcome"]} | {key: value for key, value in record.items() if key not in _NOT_YET}
+
+
+def _row(planned: Plan) -> list[str]:
+    record = _as_dict(planned)
+    why = "; ".join(reason["message"] for reason in record["reasons"])
+    keys = ("decision", "expected", "handshake_id", "action", "organization_id", "management_account_id", "expires_at")
+    return [*(record[key] or "?" for key in keys), why]

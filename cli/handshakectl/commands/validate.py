@@ -1,0 +1,53 @@
+"""`handshakectl validate`: is this a policy, and if not, what is wrong where?"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.documents import load
+from handshakectl.commands.options import Json, Settings
+from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.output import plural, say, say_json
+from handshakectl.policy import unreachable
+from handshakectl.policy.ceiling import ceiling
+from handshakectl.policy.files import read_documents
+from handshakectl.policy.mistakes import as_dicts, say_mistakes
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Policy documents; - is standard input.")],
+    settings: Settings = None,
+    as_json: Json = False,
+) -> int:
+    """Check documents together as one policy.
+
+    Names file, JSON pointer and reason of every mistake, and warns about each Allow that can never allow anything.
+    """
+    documents = read_documents(files)
+    limit = ceiling(settings)
+    policy = load(documents)
+    valid = not isinstance(policy, InvalidPolicy)
+    errors = policy.told if isinstance(policy, InvalidPolicy) else ()
+    found = [] if isinstance(policy, InvalidPolicy) else unreachable.find(policy, documents, datetime.now(UTC), limit)
+    version = None if isinstance(policy, InvalidPolicy) else policy.version
+    if as_json:
+        say_json(
+            {
+                "valid": valid,
+                "errors": as_dicts(errors),
+                "warnings": as_dicts(found),
+                "policy_version": version,
+            }
+        )
+        return EXIT_YES if valid else EXIT_NO
+    say_mistakes(errors, found)
+    if not isinstance(policy, InvalidPolicy):
+        counts = f"{plural(len(policy.statements), 'statement')} in {plural(len(documents), 'document')}"
+        say(f"valid: {counts}, policy version {version}", "green")
+    return EXIT_YES if valid else EXIT_NO

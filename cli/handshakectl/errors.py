@@ -1,0 +1,7 @@
+"""How a verb ends: its exit status, and what is raised for input that cannot be used."""
+
+EXIT_YES, EXIT_NO, EXIT_BAD_INPUT = 0, 1, 2
+
+
+class BadInput(Exception):
+    """What the person gave cannot be used; the message says where and why, in one line."""

@@ -1,0 +1,1 @@
+"""Many accounts: which ones, side by side, and what is said of them."""

@@ -1,0 +1,61 @@
+"""Works on many accounts side by side. What fails in one account is that account's answer, and never stops another."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+from typing import TypeVar
+
+from handshake_core import retry
+from handshakectl.errors import BadInput
+from handshakectl.failures import explained
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there is no answer from an account."""
+
+    why: str
+
+
+def map_parallel(
+    items: Sequence[T], work: Callable[[T], R], parallel: int, *, writes: bool = False
+) -> list[R | Failed]:
+    """What the work came to for each, in their order, at most so many at the same time.
+
+    An interrupt lets those end that are under way, and begins no other; what `writes` then tells how far it came.
+    """
+    answers: dict[int, R | Failed] = {}
+    ready, interrupted = Event(), Event()
+
+    def one(index: int) -> None:
+        # Not before all are submitted: an interrupt in between can leave a thread that the pool does not wait for.
+        ready.wait()
+        if not interrupted.is_set():
+            answers[index] = _answer(work, items[index])
+
+    with ThreadPoolExecutor(parallel) as pool:
+        try:
+            submitted = [pool.submit(one, index) for index in range(len(items))]
+            ready.set()
+            for each_ in submitted:
+                while not wait((each_,), timeout=0.1).done:
+                    pass  # a wait without an end can sleep through an interrupt, until the account is through
+                each_.result()
+        except KeyboardInterrupt:
+            interrupted.set()
+            if not writes:
+                raise
+        finally:
+            ready.set()
+    return [answers.get(index, Failed("interrupted before it began")) for index in range(len(items))]
+
+
+def _answer(work: Callable[[T], R], item: T) -> R | Failed:
+    try:
+        return work(item)
+    except (BadInput, *retry.READ_FAILURES) as error:
+        return Failed(str(error) if isinstance(error, BadInput) else explained(error))

@@ -1,0 +1,23 @@
+"""handshakectl: for the people who keep an account's handshake policy, and for their programs.
+
+Exit status of every verb: 0 yes, 1 no, 2 usage or bad input, with one line on standard error that says where.
+"""
+
+import typer
+
+from handshakectl.verbs import Verbs
+
+app = typer.Typer(cls=Verbs, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def handshakectl() -> None:
+    """Writes, tries and watches the policy by which an AWS account accepts handshakes.
+
+    Exit status: 0 yes, 1 no, 2 usage or bad input. Every verb takes --json.
+    """
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app()

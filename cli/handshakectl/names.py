@@ -1,0 +1,10 @@
+"""Names that the deploy gives, and that people may look for."""
+
+NAME = "handshake-acceptor"
+"""What the function, the bus and the schedule group are called."""
+
+STACK = "HandshakeAcceptor"
+"""What the stack is called where CDK deployed it. A StackSet gives its stacks names of its own."""
+
+PREFIX = "/handshake-acceptor/"
+"""Where the policy's parameters are, unless a setting says otherwise."""

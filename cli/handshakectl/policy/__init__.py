@@ -1,0 +1,1 @@
+"""Policy documents: as files, as parameters, what differs, how they are written, and what in them is in vain."""

@@ -1,0 +1,1 @@
+"""handshake-acceptor as CDK constructs, for an app of one's own."""

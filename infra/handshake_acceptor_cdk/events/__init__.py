@@ -1,0 +1,1 @@
+"""What wakes the functions, and what becomes of events that fail: rules, hint bus, sweep, failure queue."""

@@ -1,0 +1,1 @@
+"""The functions, and exactly what their roles may do."""

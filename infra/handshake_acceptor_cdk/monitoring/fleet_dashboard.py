@@ -1,0 +1,112 @@
+"""The dashboard of a fleet: which accounts want a person, how many handshakes were accepted, who is alive.
+
+Every figure is a question to all linked accounts at once, answered by account id
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html), so that
+an account shows up when it has linked itself, and a thousand of them need no line of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor_cdk.names import NAME, RELAY_NAME
+from handshake_relay.metric import Metric as RelayMetric
+
+_PERIOD = Duration.minutes(5)
+_MOST_ACCOUNTS = 20
+"""Lines of one graph. The worst come first; `handshakectl fleet status` lists all."""
+_HEADER = (
+    f"# {NAME}: the fleet\n"
+    "Every graph by account shows the worst first. **An account wants a person?** Its own alarms say what happened, and"
+    " `handshakectl fleet status` lists all accounts in one table."
+)
+
+
+class FleetDashboard(cloudwatch.Dashboard):
+    """One dashboard for all linked accounts, over the last day."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id, dashboard_name=f"{NAME}-fleet", default_interval=Duration.days(1))
+        self.add_widgets(
+            cloudwatch.TextWidget(
+                markdown=_HEADER, width=24, height=3, background=cloudwatch.TextWidgetBackground.TRANSPARENT
+            )
+        )
+        self.add_widgets(
+            _graph("Need a human, by account", [_by_account("MAX", Metric.NEEDS_HUMAN)]),
+            _graph("Policy invalid, by account", [_by_account("MAX", Metric.POLICY_INVALID)]),
+            _graph("Hours left of the first to expire, by account", [_by_account("MIN", Metric.HOURS_LEFT)], "hours"),
+        )
+        self.add_widgets(
+            _graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
+            _graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
+            _graph(
+                "Accepted and declined, all accounts",
+                [_all("SUM", Metric.ACCEPTED, "accepted"), _all("SUM", Metric.DECLINED, "declined")],
+            ),
+        )
+        self.add_widgets(
+            _graph(
+                "From invitation to acceptance, all accounts",
+                [_all("MAX", Metric.SECONDS_TO_ACCEPT, "longest"), _all("AVG", Metric.SECONDS_TO_ACCEPT, "average")],
+                "seconds",
+            ),
+            _graph(
+                "Alive: runs and errors, all accounts",
+                [_all("SUM", "Invocations", "runs", _LAMBDA), _all("SUM", "Errors", "errors", _LAMBDA)],
+            ),
+            _graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
+        )
+        self.add_widgets(
+            _graph(
+                "Hints of the relay",
+                [
+                    _all("SUM", RelayMetric.HINTS_SENT, "sent", name=RELAY_NAME),
+                    _all("SUM", RelayMetric.HINTS_FAILED, "failed", name=RELAY_NAME),
+                    _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, "account without the acceptor", name=RELAY_NAME),
+                    _all("SUM", RelayMetric.NOT_ADDRESSABLE, "by e-mail, left to the sweep", name=RELAY_NAME),
+                ],
+                width=24,
+            )
+        )
+
+
+def _graph(
+    title: str, lines: Iterable[cloudwatch.IMetric], unit: str = "count", width: int = 8
+) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title=title,
+        left=list(lines),
+        left_y_axis=cloudwatch.YAxisProps(min=0, label=unit, show_units=False),
+        width=width,
+        height=5,
+    )
+
+
+_OWN = f"{NAMESPACE}, service", "service"
+_LAMBDA = '"AWS/Lambda", FunctionName', "FunctionName"
+
+
+def _all(
+    function: str, metric: str, label: str, source: tuple[str, str] = _OWN, name: str = NAME
+) -> cloudwatch.MathExpression:
+    """One line for all accounts together."""
+    return cloudwatch.MathExpression(expression=_question(function, metric, source, name), label=label, period=_PERIOD)
+
+
+def _by_account(function: str, metric: str, source: tuple[str, str] = _OWN) -> cloudwatch.MathExpression:
+    """A line for each account, the worst first."""
+    order = "ASC" if function == "MIN" else "DESC"
+    grouped = f"GROUP BY AWS.AccountId ORDER BY {function}() {order} LIMIT {_MOST_ACCOUNTS}"
+    question = f"{_question(function, metric, source, NAME)} {grouped}"
+    return cloudwatch.MathExpression(expression=question, label="${LABEL}", period=_PERIOD)
+
+
+def _question(function: str, metric: str, source: tuple[str, str], name: str) -> str:
+    schema, dimension = source
+    return f"SELECT {function}({metric}) FROM SCHEMA({schema}) WHERE {dimension} = '{name}'"  # noqa: S608 - our own names

@@ -1,0 +1,128 @@
+"""Reads settings from the CDK context, or from the file that it names, and says everything that is wrong with them.
+
+They are the objects `handshakeAcceptor`, `handshakeRelay` and `handshakeHub` in cdk.json or, with `-c settings=FILE`,
+that JSON file instead. Every mistake is said at once, one sentence each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from aws_cdk import Token
+from constructs import Node
+
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
+from handshake_core.json_reader import TWICE, NotReadable, read
+from handshake_core.json_schema import compile_schema, violations
+from handshake_core.mistakes import Words, and_more, told
+
+CONTEXT: Final = "handshakeAcceptor"
+FILE: Final = "settings"
+STACK: Final = "stack"
+"""Which stack this run of the app makes: `-c stack=relay`."""
+RELAY: Final = "handshakeRelay"
+HUB: Final = "handshakeHub"
+KEYS: Final = (CONTEXT, RELAY, HUB, FILE, STACK)
+
+_SCHEMA: Final = Path(__file__).with_name("settings.schema.json")
+
+
+class WrongSettings(Exception):
+    """Settings that nothing may be deployed with; `problems` has a sentence for each mistake."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(self.problems))
+
+
+def given(node: Node, context: str = CONTEXT) -> Any:
+    """The settings that this run of the CDK app is given, as JSON has them. Raises `WrongSettings`."""
+    for key in node.get_all_context():
+        near = get_close_matches(key, KEYS, n=1, cutoff=0.8)
+        if near and key not in KEYS:
+            # CDK knows no wrong context, and would deploy cdk.json's settings for `-c setting=FILE`.
+            raise WrongSettings([f"context {key}: unknown; did you mean {near[0]}?"])
+    file = node.try_get_context(FILE)
+    return node.try_get_context(context) if file is None else read_file(str(file))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft-07) of the acceptor's settings."""
+    loaded: dict[str, Any] = json.loads(_SCHEMA.read_text("utf-8"))
+    return loaded
+
+
+def checked(
+    raw: Any,
+    schema: dict[str, Any],
+    region: str,
+    *,
+    context: str,
+    together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+    problems: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with the mistakes.
+
+    `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
+    before.
+    """
+    if raw is None:
+        raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
+    mistakes = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
+    if not mistakes:
+        whole = (*together(raw), *_sink_elsewhere(raw, region))
+        mistakes = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
+    found, more = told(mistakes)
+    if more:
+        found.append(and_more(more))
+    if region not in HOME_REGIONS and not Token.is_unresolved(region):
+        found.append(
+            f"region {region}: Organizations sends its events only to its partition's home region; "
+            f"deploy to {' or '.join(HOME_REGIONS)}"
+        )
+    found += problems
+    if found:
+        raise WrongSettings(found)
+    return {_snake_case(key): value for key, value in raw.items()}
+
+
+def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    """A link and its sink are in one region: https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html."""
+    anywhere = Token.is_unresolved(region)
+    homes = {each.home_region: each.name for each in PARTITIONS if anywhere or each.home_region == region}
+    if not homes or "observabilitySink" not in raw:
+        return  # a deploy to another region is refused anyway
+    _, partition, _, sink_region, *_ = raw["observabilitySink"].split(":")
+    if homes.get(sink_region) != partition:
+        ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
+        where = f"{sink_region} (partition {partition})"
+        yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def read_file(file: str) -> Any:
+    """The content of a JSON file that a person wrote. Raises `WrongSettings`."""
+    try:
+        content, repeated = read(Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: not UTF-8 text, at byte {error.start}"]) from error
+    except NotReadable as error:
+        raise WrongSettings([f"settings file {json.dumps(file)}: {error}"]) from error
+    if repeated:
+        found, more = told([partial(_sentence, pointer, partial(str, TWICE)) for pointer in repeated])
+        raise WrongSettings([*found, and_more(more)] if more else found)
+    return content
+
+
+def _sentence(pointer: str, words: Words) -> str:
+    return f"setting {pointer or '/'}: {words()}"

@@ -1,0 +1,33 @@
+"""What a deploy of the relay is told: some of the acceptor's settings, with the same names and meanings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from handshake_acceptor_cdk.settings.reading import RELAY, checked, schema
+
+_SHARED: Final = ("logRetentionDays", "tracing", "alarmEmail", "observabilitySink", "runbook")
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The object `handshakeRelay` in cdk.json, in camel case there."""
+
+    region: str
+    log_retention_days: int = 365
+    tracing: bool = False
+    alarm_email: str = ""
+    observability_sink: str = ""
+    runbook: str = "docs/runbook.md"
+
+
+def parse(raw: Any, region: str) -> RelaySettings:
+    """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
+    known = schema()["properties"]
+    own = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: known[name] for name in _SHARED},
+    }
+    return RelaySettings(region=region, **checked({} if raw is None else raw, own, region, context=RELAY))

@@ -1,0 +1,63 @@
+"""The stack of a monitoring account: one sink that accounts link to, one dashboard for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_oam as oam
+from constructs import Construct
+
+from handshake_acceptor_cdk.monitoring.fleet_dashboard import FleetDashboard
+from handshake_acceptor_cdk.monitoring.observability_link import SHARED
+from handshake_acceptor_cdk.names import NAME
+from handshake_acceptor_cdk.settings.hub import HubSettings
+
+
+class HubStack(Stack):
+    """Everything in the monitoring account, in the region of the accounts that link to it."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: HubSettings, account: str | None = None
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=Environment(account=account, region=settings.region),
+            description="Shows what becomes of AWS Organizations handshakes in many accounts",
+        )
+        sink = oam.CfnSink(
+            self,
+            "Sink",
+            name=NAME,
+            policy={"Version": "2012-10-17", "Statement": list(_admitted(settings))},
+        )
+        dashboard = FleetDashboard(self, "Dashboard")
+        for name, value, description in (
+            ("SinkArn", sink.attr_arn, "The setting observabilitySink of acceptors and relay"),
+            ("DashboardName", dashboard.dashboard_name, "What becomes of handshakes in all linked accounts"),
+        ):
+            CfnOutput(self, name, value=value, description=description)
+
+
+def _admitted(settings: HubSettings) -> Iterator[dict[str, Any]]:
+    """Who may link, and share what: https://docs.aws.amazon.com/OAM/latest/APIReference/API_PutSinkPolicy.html."""
+    if settings.accounts:
+        yield _admit("Accounts", {"AWS": list(settings.accounts)}, {})
+    if settings.organizations:
+        own = {"aws:PrincipalOrgID": list(settings.organizations)}
+        yield _admit("Organizations", "*", {"ForAnyValue:StringEquals": own})
+
+
+def _admit(sid: str, principal: Any, conditions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": ["oam:CreateLink", "oam:UpdateLink"],
+        "Resource": "*",
+        # ForAllValues is true of no value at all, hence Null.
+        "Condition": conditions
+        | {"ForAllValues:StringEquals": {"oam:ResourceTypes": list(SHARED)}, "Null": {"oam:ResourceTypes": "false"}},
+    }

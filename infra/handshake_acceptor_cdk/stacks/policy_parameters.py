@@ -1,0 +1,78 @@
+"""The soft lock: the parameters that people edit, as a first deploy leaves them, and the one that code owns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import cast
+
+from aws_cdk import CfnCondition, CfnResource, RemovalPolicy
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOwnedDocument:
+    """The document that code owns. With a `condition`, only where that is true."""
+
+    text: str
+    revision: str
+    """Another one with every deploy, or the deploy does not write what has not changed."""
+    condition: CfnCondition | None = None
+
+
+class PolicyParameters(Construct):
+    """The mode, a policy document that allows nothing yet, and the document that code owns, if there is one.
+
+    The seeds are constants: CloudFormation writes a parameter only when the template's own value changes, so no later
+    deploy undoes an edit. What people wrote outlives the stack, but not a first deploy that rolled back.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, prefix: str, deployed: CodeOwnedDocument | None = None
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.mode = self._seed(
+            "Mode", f"{prefix}mode", "enforce", "enforce, or observe: decide and record, but call nothing"
+        )
+        # No Deny here: it would overrule every other document.
+        self.allowlist = self._seed(
+            "Allowlist",
+            f"{prefix}policy/allowlist",
+            json.dumps({"Version": "2026-01-01", "Statement": []}, indent=2),
+            "Which handshakes may be accepted. Counts together with every other document below policy/",
+        )
+
+        if deployed:
+            self._keep(f"{prefix}policy/deployed", deployed)
+
+    def _seed(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
+        parameter = self._parameter(construct_id, name, value, description)
+        parameter.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        return parameter
+
+    def _keep(self, name: str, deployed: CodeOwnedDocument) -> None:
+        """Goes when the setting or the stack goes: what code no longer states must not go on allowing.
+
+        The description is what makes CloudFormation write the value again: it calls PutParameter with all properties
+        when one of them changed, and does not look at what is there.
+        """
+        parameter = self._parameter(
+            "Deployed",
+            name,
+            deployed.text,
+            f"Kept by the deploy, which undoes what is edited here; edit policy/allowlist instead. {deployed.revision}",
+        )
+        if deployed.condition:
+            cast(CfnResource, parameter.node.default_child).cfn_options.condition = deployed.condition
+
+    def _parameter(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
+        return ssm.StringParameter(
+            self,
+            construct_id,
+            parameter_name=name,
+            string_value=value,
+            description=description,
+            # Moves up by itself when a document outgrows 4 KB.
+            tier=ssm.ParameterTier.INTELLIGENT_TIERING,
+        )

@@ -1,0 +1,1 @@
+"""Puts the handshake service into ministack, the embedded AWS."""

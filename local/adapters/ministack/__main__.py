@@ -1,0 +1,95 @@
+"""Puts the handshake service into ministack, the embedded AWS, and starts it on loopback.
+
+    .venv-aws/bin/python -m local.adapters.ministack --port 4566 [--world FILE.json]
+
+What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
+`LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
+and a start with another one is refused. Besides the handshakes they close thirteen gaps between ministack and AWS:
+
+- IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
+  organization a caller is in.
+- A connection on loopback counts as a secure transport, for policies that demand TLS.
+- Organizations names a refusal by IAM `AccessDeniedException`.
+- Parameter Store emits "Parameter Store Change".
+- A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- PutEvents reaches another account's bus, if that bus's policy admits the caller.
+- In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
+- A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
+- What a function says late, on a busy machine, is in its log all the same.
+- What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
+- CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
+- CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
+- CloudFormation refuses to create a log group that exists.
+
+Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
+organization of its own that has nothing to do with this one.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+
+from local.adapters.ministack.admin import with_admin_api
+from local.adapters.ministack.assets import fetch_code_from_others
+from local.adapters.ministack.buses import keep_bus_policies, reach_other_accounts_buses
+from local.adapters.ministack.cloudformation import add_resource_types, refuse_log_groups_that_exist
+from local.adapters.ministack.handshakes import add_handshakes
+from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
+from local.adapters.ministack.iam import teach_iam
+from local.adapters.ministack.invocations import invoke_asynchronously
+from local.adapters.ministack.logs import lose_no_log_line, read_metrics
+from local.adapters.ministack.parameters import emit_parameter_changes
+from local.service.admin_api import LOOPBACK, AdminApi
+
+
+def install(aws: Ministack, admin: AdminApi) -> None:
+    """Everything that is added, before the server starts."""
+    add_handshakes(aws, admin)
+    teach_iam(aws, admin)
+    emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
+    fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
+    keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
+    reach_other_accounts_buses(aws)
+    invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
+    lose_no_log_line(aws["lambda_runtime"].Worker)
+    read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    add_resource_types(aws, admin.observability)
+    aws["app"].app = with_admin_api(aws["app"].app, admin)
+
+
+def _end_with_parent() -> None:
+    # Not through sys.stdin: a thread that waits in there spoils the interpreter's end.
+    while os.read(0, 1024):
+        pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with the processes of the functions: there is nothing to save
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Start, and serve until the process is told to end."""
+    parser = argparse.ArgumentParser(prog="local.adapters.ministack", description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--world", type=Path, help="requests to the admin API, made now and after every reset")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    arguments = parser.parse_args(argv)
+    refuse_unless_pinned(version("ministack"))
+    # Read at import, and by the processes of the Lambda functions.
+    os.environ.update(GATEWAY_PORT=str(arguments.port), BIND_HOST=LOOPBACK)
+    admin = AdminApi(json.loads(arguments.world.read_text()) if arguments.world else ())
+    aws = load()
+    install(aws, admin)
+    if arguments.with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = ["ministack"]  # its own command line starts the server
+    aws["app"].main()
+
+
+if __name__ == "__main__":
+    main()
