@@ -33,6 +33,9 @@ test: ## lint, types, all tests, and how much of the functions' code they run
 test-on: $(ON) ## unit, cli and faults tests with another Python, in an environment of its own: PYTHON=python3.13
 	@$(dir $(ON))bin/pytest -n 2 tests/unit tests/cli tests/faults
 
+quick: lint ## lint, types, and the tests that need no process and no synthesis: within a minute
+	@.venv/bin/pytest -q -n 2 --durations=10 tests/unit tests/cli
+
 unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit
 

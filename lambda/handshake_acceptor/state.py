@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor, Future
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handshake_acceptor.evidence import YOUNG, AccountAnswer, Evidence, Observation, is_young
 from handshake_acceptor.observed import (
@@ -242,13 +242,15 @@ class StateReader:
             # Another run accepted after our list was read: it is pending there, and no statement would allow it now.
             self._read_list_again = True
             listed = self._list()
-        until, looks = self._clock.now() + ACCOUNT_LAGS, 0
+        since: dict[tuple[str, str], datetime] = {}
+        looks = 0
         while late := self._late(listed, answer.account):
             self._evidence = self._evidence.observed(Observation(listed, answer, settled=False))
-            looks += 1
-            left = (until - self._clock.now()).total_seconds()
+            now, looks = self._clock.now(), looks + 1
+            waited = {each: now - since.setdefault(each, now) for each in late}
+            self._stands |= {each for each, time in waited.items() if time >= ACCOUNT_LAGS}
+            left = (ACCOUNT_LAGS - min(waited.values())).total_seconds()
             if left <= 0:
-                self._stands |= late
                 break
             pause = min(max(self._clock.backoff(looks), 1.0), left)
             if not self._clock.has_time(pause):
@@ -261,7 +263,7 @@ class StateReader:
         """Joins that the account does not show, though the invitation reads as accepted and has not expired.
 
         AWS says nowhere when a handshake was accepted, and an account may have left again: it is looked at for a
-        minute, and then what it says stands, in this process.
+        minute from when each was first seen, and then what it says stands, in this process.
         """
         if account.role is Role.UNKNOWN:
             return set()  # nothing is decided on it

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +22,13 @@ from handshakectl.failures import error_code, explained
 from handshakectl.names import NAME
 from handshakectl.output import plural
 from handshakectl.policy.mistakes import first_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sqs import SQSClient
 
 _HOME = {
     "aws": "us-east-1",
@@ -155,7 +163,7 @@ class Checks:
 
     def rules(self) -> str:
         """Whether rules on both buses wake the function, and none of them is disabled."""
-        events = self._deployed.aws.client("events")
+        events: EventBridgeClient = self._deployed.aws.client("events")
         arn = self._deployed.function["FunctionArn"]
         counted = []
         for bus in ("default", NAME):
@@ -216,7 +224,7 @@ class Checks:
         url = self._outputs.get("FailureQueueUrl")
         if url is None:
             raise _Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
-        sqs = self._deployed.aws.client("sqs")
+        sqs: SQSClient = self._deployed.aws.client("sqs")
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
         name = url.rsplit("/", 1)[-1]
@@ -261,9 +269,10 @@ class Checks:
 
     def _answered_by_others(self, since: datetime) -> Iterator[tuple[str, str]]:
         """(when, handshake id) of every accept and decline whose caller was not the function's role."""
-        pages = self._deployed.aws.client("cloudtrail").get_paginator("lookup_events")
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
+        pages = cloudtrail.get_paginator("lookup_events")
         for name in ("AcceptHandshake", "DeclineHandshake"):
-            wanted = [{"AttributeKey": "EventName", "AttributeValue": name}]
+            wanted: list[LookupAttributeTypeDef] = [{"AttributeKey": "EventName", "AttributeValue": name}]
             for page in pages.paginate(LookupAttributes=wanted, StartTime=since):
                 for event in page["Events"]:
                     record = json.loads(event["CloudTrailEvent"])
@@ -275,7 +284,7 @@ class Checks:
 
     def _has_trail(self) -> bool:
         """Whether a trail records here; without one EventBridge is sent no records."""
-        cloudtrail = self._deployed.aws.client("cloudtrail")
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
         trails = cloudtrail.describe_trails()["trailList"]
         return any(cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"] for trail in trails)
 
@@ -284,7 +293,8 @@ class Checks:
         return {each["OutputKey"]: each["OutputValue"] for each in self._deployed.stack.get("Outputs", [])}
 
     def _refused(self, role: str, action: str, resources: list[str]) -> list[str]:
-        pages = self._deployed.aws.client("iam").get_paginator("simulate_principal_policy")
+        iam: IAMClient = self._deployed.aws.client("iam")
+        pages = iam.get_paginator("simulate_principal_policy")
         return [
             result.get("EvalResourceName", action)
             for page in pages.paginate(PolicySourceArn=role, ActionNames=[action], ResourceArns=resources)
