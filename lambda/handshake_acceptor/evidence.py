@@ -96,7 +96,3 @@ class Evidence:
     def after_call(self, *, changed: bool) -> Evidence:
         """The same after a call was sent on it; `changed` if that had an effect, or may have had one."""
         return replace(self, spent=True, changed=self.changed or changed)
-
-    def settled(self) -> Evidence:
-        """The same once what the account says stands."""
-        return replace(self, observation=replace(self.observation, settled=True)) if self.observation else self
