@@ -587,6 +587,23 @@ def test_the_organization_that_was_joined_proves_an_answered_accept(world: World
     assert timedelta(seconds=20) <= world.now - world.service.handshake(wanted).requested_at < timedelta(seconds=60)
 
 
+def test_the_organization_proves_no_accept_where_two_of_its_invitations_waited(world: World) -> None:
+    """It may have been joined by the other one: a record must not say of this one that it was accepted."""
+    world.policy(allow())
+    world.invite()
+    world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
+    real = world.client.__getattr__("accept_handshake")
+
+    def accepts_the_other(**request: Any) -> dict[str, Any]:
+        [other] = [found.id for found in world.service.handshakes() if found.id != request["HandshakeId"]]
+        real(HandshakeId=other)
+        return {}
+
+    world.client.accept_handshake = accepts_the_other
+    refused_once_accepted(world, "ListHandshakesForAccount", "DescribeHandshake")
+    assert sorted(row[2] for row in summary(world.run())) == ["ACCEPT_UNCONFIRMED", "RETRY_LATER"]
+
+
 def test_an_answered_accept_that_nothing_shows_is_unconfirmed(world: World) -> None:
     world.policy(allow())
     wanted = world.invite()

@@ -35,7 +35,7 @@ def reading(
 
 
 def test_the_bounds_are_those_of_the_promise() -> None:
-    assert (YOUNG, JUST_READ) == (timedelta(seconds=20), timedelta(seconds=2))
+    assert (timedelta(seconds=20), timedelta(seconds=2)) == (YOUNG, JUST_READ)
 
 
 @pytest.mark.parametrize(
