@@ -1,6 +1,6 @@
 """How a verb ends: its exit status, and what is raised for input that cannot be used."""
 
-EXIT_YES, EXIT_NO, EXIT_BAD_INPUT = 0, 1, 2
+EXIT_YES, EXIT_NO, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 class BadInput(Exception):

@@ -14,7 +14,6 @@ from handshakectl.account.waiting import BY_HAND, decided, look
 from handshakectl.clock import clock
 from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.errors import EXIT_NO, EXIT_YES
-from handshakectl.names import PREFIX
 from handshakectl.output import say, say_json, say_table
 
 app = typer.Typer(add_completion=False)
@@ -26,7 +25,7 @@ _NOT_YET = ("outcome", "trigger", "attempts")  # keys of a record that only a ru
 def pending(
     profile: Profile = None,
     region: Region = None,
-    path: Prefix = PREFIX,
+    path: Prefix = None,
     as_json: Json = False,
 ) -> int:
     """Show the account's pending handshakes, each with the decision it would get.

@@ -9,6 +9,7 @@ from typing import TypeVar
 from handshake_core import retry
 from handshakectl.errors import BadInput
 from handshakectl.failures import explained
+from handshakectl.output import progress_bar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,22 +23,30 @@ class Failed:
 
 
 def map_parallel(
-    items: Sequence[T], work: Callable[[T], R], parallel: int, *, writes: bool = False
+    items: Sequence[T],
+    work: Callable[[T], R],
+    parallel: int,
+    *,
+    doing: str,
+    interrupted: Event | None = None,
 ) -> list[R | Failed]:
     """What the work came to for each, in their order, at most so many at the same time.
 
-    An interrupt lets those end that are under way, and begins no other; what `writes` then tells how far it came.
+    `doing` names what is under way, for the progress on a terminal. An interrupt lets those end that are under way, and
+    begins no other; work that writes gives an event, which is set then, to tell how far it came.
     """
     answers: dict[int, R | Failed] = {}
-    ready, interrupted = Event(), Event()
+    writes, interrupted = interrupted is not None, interrupted or Event()
+    ready = Event()
 
     def one(index: int) -> None:
         # Not before all are submitted: an interrupt in between can leave a thread that the pool does not wait for.
         ready.wait()
         if not interrupted.is_set():
             answers[index] = _answer(work, items[index])
+            progress(len(answers))
 
-    with ThreadPoolExecutor(parallel) as pool:
+    with progress_bar(doing, len(items)) as progress, ThreadPoolExecutor(parallel) as pool:
         try:
             submitted = [pool.submit(one, index) for index in range(len(items))]
             ready.set()

@@ -70,6 +70,31 @@ def targets(
     return _with_role(aws, caller, name, ids, parallel)
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The accounts that a command is for."""
+
+    targets: list[Target]
+    alone: bool
+    """Whether it is the caller's own account, because none was named."""
+
+
+def selected(
+    profile: str | None,
+    region: str | None,
+    profiles: list[str] | None,
+    role: str | None,
+    accounts: list[str] | None,
+    accounts_file: Path | None,
+    parallel: int,
+) -> Selection:
+    """The accounts that the options name, or the caller's own. Raises `BadInput`."""
+    if many := targets(profile, region, profiles, role, accounts, accounts_file, parallel):
+        return Selection(many, alone=False)
+    aws = Aws(profile, region)
+    return Selection([Target(None, profile, _own(lambda: aws))], alone=True)
+
+
 def refuse_twins(found: Iterable[tuple[str, str | None]]) -> None:
     """Raises `BadInput` if two profiles, given as (account id, profile), are the same account."""
     for account_id, same in alike(found, lambda pair: pair[0]):
