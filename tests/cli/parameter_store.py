@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from handshakectl.account.session import Caller
+from handshakectl.fleet.selection import Target
+
 PREFIX = "/handshake-acceptor/"
 
 
@@ -17,7 +20,7 @@ class ParameterStore:
     def __init__(self, **texts):
         self.versions = {}
         self.calls = []
-        self.before, self.lost, self.killed, self.interrupted = {}, set(), None, set()
+        self.before, self.lost, self.killed, self.interrupted, self.refused = {}, set(), None, set(), set()
         self._seconds = 0
         for name, text in texts.items():
             self.write(f"{PREFIX}{name.replace('__', '/')}", text)
@@ -53,6 +56,8 @@ class ParameterStore:
         self.calls.append((operation, name))
         if number in self.before:
             self.before[number]()
+        if operation in self.refused:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
         if number in self.interrupted:
             raise KeyboardInterrupt
         if self.killed == (number, "before"):
@@ -95,3 +100,21 @@ class ParameterStore:
             return {}
 
         return self._call("DeleteParameter", request["Name"], effect)
+
+
+class InMemory:
+    """One account whose Parameter Store is in memory."""
+
+    region = "us-east-1"
+
+    def __init__(self, store):
+        self.client = lambda _: store
+
+
+def in_memory(stores):
+    """The accounts, by id, to carry something out in."""
+
+    def target(account, store):
+        return Target(account, None, lambda: (InMemory(store), Caller(account, "aws", "maria")))
+
+    return [target(account, store) for account, store in stores.items()]

@@ -34,6 +34,7 @@ from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.files import read_documents
 from handshakectl.policy.mistakes import first_of
+from handshakectl.policy.sizes import too_long
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
@@ -93,6 +94,6 @@ def push(
 
 def _refuse_mistakes(documents: list[Document]) -> None:
     """What is wrong with the documents themselves is wrong in every account: none is asked. Raises `BadInput`."""
-    parts = [part for part in (change.too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
+    parts = [part for part in (too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
     if parts:
         raise BadInput(first_of(InvalidPolicy.together(*parts)))

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TypeVar
 
 from handshake_core import retry
-from handshakectl.errors import BadInput
+from handshakectl.errors import BadInput, EntryRefused
 from handshakectl.failures import explained
-from handshakectl.output import progress_bar
+from handshakectl.output import plural, progress_bar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,6 +20,8 @@ class Failed:
     """Why there is no answer from an account."""
 
     why: str
+    entry: bool = False
+    """Whether the account's role could not be assumed."""
 
 
 def map_parallel(
@@ -60,11 +62,29 @@ def map_parallel(
                 raise
         finally:
             ready.set()
-    return [answers.get(index, Failed("interrupted before it began")) for index in range(len(items))]
+    return _told_apart([answers.get(index, Failed("interrupted before it began")) for index in range(len(items))])
+
+
+def _told_apart(answers: list[R | Failed]) -> list[R | Failed]:
+    """Says where to look for a role that cannot be assumed, for which STS has one answer: where others can, or none."""
+    refused = [each for each in answers if isinstance(each, Failed) and each.entry]
+    others = len(answers) - len(refused)
+    if not refused or len(answers) == 1:
+        return answers
+    advice = "every account refuses, so look at the role's name, and at what the caller may assume"
+    if others:
+        advice = (
+            f"{plural(others, 'other account')} did not refuse, so look at this one: its number, its role, its trust"
+        )
+    return [
+        replace(each, why=f"{each.why}; {advice}") if isinstance(each, Failed) and each.entry else each
+        for each in answers
+    ]
 
 
 def _answer(work: Callable[[T], R], item: T) -> R | Failed:
     try:
         return work(item)
     except (BadInput, *retry.READ_FAILURES) as error:
-        return Failed(str(error) if isinstance(error, BadInput) else explained(error))
+        why = str(error) if isinstance(error, BadInput) else explained(error)
+        return Failed(why, isinstance(error, EntryRefused))

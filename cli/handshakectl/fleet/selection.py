@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from handshake_core import retry
 from handshake_core.handshake import ACCOUNT_ID
 from handshakectl.account.session import Aws, Caller, of_profiles
-from handshakectl.errors import BadInput
+from handshakectl.errors import BadInput, EntryRefused
+from handshakectl.failures import error_code
 from handshakectl.fleet.grouping import alike
+from handshakectl.output import sanitize
 from handshakectl.policy.files import read_text
 
 SESSION = "handshakectl"
@@ -123,14 +126,25 @@ def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel
     def entering(account_id: str) -> Callable[[], tuple[Aws, Caller]]:
         def enter() -> tuple[Aws, Caller]:
             arn = f"arn:{caller.partition}:iam::{account_id}:role/{role}"
-            assumed = retry.once(
-                lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
-            )
+            try:
+                assumed = retry.once(
+                    lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
+                )
+            except ClientError as error:
+                raise EntryRefused(_refused(error, arn, caller)) from error
             return assumed, Caller(account_id, caller.partition, caller.name)
 
         return enter
 
     return [Target(account_id, None, entering(account_id)) for account_id in ids]
+
+
+def _refused(error: ClientError, arn: str, caller: Caller) -> str:
+    who = f"{caller.name or 'the caller'} of {caller.account_id}"
+    refusal = f"AWS refuses AssumeRole: {error_code(error)}: {sanitize(arn)} to {sanitize(who)}"
+    if error_code(error) not in ("AccessDenied", "AccessDeniedException"):
+        return refusal
+    return f"{refusal}: there is no such account, no such role in it, or the role does not trust the caller"
 
 
 def _ids(accounts: Iterable[str], file: Path | None) -> Iterator[tuple[str, str]]:

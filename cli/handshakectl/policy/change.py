@@ -12,7 +12,8 @@ from handshakectl.output import difference
 from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import Ceiling
 from handshakectl.policy.comparison import compare, sentences
-from handshakectl.policy.parameters import MAX_BYTES, Parameters, why_no_name
+from handshakectl.policy.parameters import Parameters, why_no_name
+from handshakectl.policy.sizes import too_long
 from handshakectl.policy.writer import Shown, left_unfinished
 
 DEPLOYED = "deployed"
@@ -145,14 +146,6 @@ def _effect(before: Parameters | None, after: Parameters | None) -> tuple[str, .
 
 def _is(current: Parameters, name: str, text: str) -> bool:
     return current.text(name) == text and current.raw[name].get("Type") == "String"
-
-
-def too_long(documents: Iterable[Document]) -> InvalidPolicy | None:
-    """A mistake for each document that no parameter can hold, if there is one."""
-    sizes = ((document.name, len(document.text.encode())) for document in documents)
-    text = f"bytes; a parameter holds {MAX_BYTES} (8 KB): split it, the documents are taken together"
-    errors = tuple(PolicyError(name, "", f"{size} {text}") for name, size in sizes if size > MAX_BYTES)
-    return InvalidPolicy.together(InvalidPolicy(errors)) if errors else None
 
 
 def _of_file(mistake: PolicyError, documents: Mapping[str, Document]) -> PolicyError:

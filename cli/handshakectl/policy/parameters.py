@@ -8,9 +8,6 @@ from typing import Any
 from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore, snapshot
 from handshake_core import retry
 
-MAX_BYTES = 8192
-"""The most that an advanced parameter holds."""
-
 _PART = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _MOST_PARTS = 12  # Parameter Store has 15 levels; the prefix and `policy` take some
 _MAX_NAME = 1000
