@@ -7,7 +7,7 @@ import typer
 
 from handshakectl.verbs import Verbs
 
-app = typer.Typer(cls=Verbs, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Verbs, add_completion=True, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -8,3 +8,6 @@ STACK = "HandshakeAcceptor"
 
 PREFIX = "/handshake-acceptor/"
 """Where the policy's parameters are, unless a setting says otherwise."""
+
+MAX_REASON = 800
+"""Characters of a reason; a parameter's description holds 1,024."""

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import unified_diff
 from io import StringIO
 from typing import Any
@@ -96,6 +97,20 @@ def say_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, coloured
         console.print(table)
     for line in capture.get().splitlines():
         typer.echo(line.rstrip())
+
+
+@contextmanager
+def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal what is under way and how far it is: call it with how many are done. Elsewhere nothing."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"{sanitize(doing)} {plural(total, 'account')}", total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def difference(old: str, new: str, old_name: str, new_name: str) -> list[str]:

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from handshakectl.errors import EXIT_BAD_INPUT, EXIT_NO, BadInput
 
-_VERBS = ("validate", "simulate", "compare", "pending", "push", "pull", "run", "doctor", "fleet")
+_VERBS = ("validate", "simulate", "compare", "pending", "push", "remove", "pull", "brake", "run", "doctor", "status")
 
 
 class Verbs(TyperGroup):

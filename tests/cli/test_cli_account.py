@@ -218,7 +218,7 @@ def test_a_function_that_is_not_there_is_bad_input():
 
 # When AWS does not answer
 
-FLEET = ["fleet", "status", "--role", "Operator", "--accounts", MEMBER]
+FLEET = ["status", "--role", "Operator", "--accounts", MEMBER]
 VERBS = (["pending"], ["pull"], ["push", "policy.json", "--yes"], ["run"], ["doctor"], FLEET)
 DENIED = ClientError(
     {"Error": {"Code": "AccessDeniedException", "Message": "User: …/diego@example.com is not authorized"}}, "Something"

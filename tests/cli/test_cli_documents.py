@@ -15,6 +15,7 @@ from handshakectl.main import app
 from local.world import PREFIX, allow, deny, document
 from tests.cli.sessions import session
 
+ACCOUNT = "123456789012"
 MODE = f"{PREFIX}mode"
 ALLOWLIST = f"{PREFIX}policy/allowlist"
 
@@ -129,12 +130,19 @@ def test_a_dry_run_writes_nothing(ssm, write):
     answer = json.loads(result.stdout)
     assert (result.exit_code, answer["written"]) == (0, [])
     assert f"+{document(allow())}  (no line end)" in answer["differences"][ALLOWLIST]
-    assert {operation for operation, *_ in seen} == {"GetParametersByPath"}
+    assert {operation for operation, *_ in seen} == {"GetCallerIdentity", "GetParametersByPath", "GetParameterHistory"}
 
 
 def test_nothing_is_written_where_nothing_differs(ssm, write):
     result = run("push", write("allowlist.json"))
-    assert (result.exit_code, result.stdout) == (0, f"{ALLOWLIST}: nothing differs\n")
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            f"account {ACCOUNT}, region us-east-1, {PREFIX}, mode enforce",
+            f"{ALLOWLIST}: nothing differs",
+            "the mode is enforce",
+        ],
+    )
     assert len(history(ssm, ALLOWLIST)) == 1
 
 
@@ -151,7 +159,7 @@ def test_the_history_says_who_when_and_why(ssm, write):
     run("push", write("allowlist.json", allow()), "--yes", "--reason", "migration of team A, ask diego@example.com")
     description = history(ssm, ALLOWLIST)[-1]["Description"]
     assert description.startswith("handshakectl push by moto at 20") or " by " not in description
-    assert description.endswith("+00:00: migration of team A, ask (e-mail address, not shown)")
+    assert description.endswith("]: migration of team A, ask (e-mail address, not shown)")
 
 
 @pytest.mark.parametrize(
@@ -284,8 +292,9 @@ def test_a_mode_that_does_not_enforce_is_left_as_it_is(ssm, write, mode):
     ssm.delete_parameter(Name=MODE)
     if mode:
         put(ssm, MODE, mode)
+    documents = write("a.json", allow("A")), write("b.json", allow("B"))
     with calls() as seen:
-        assert run("push", write("a.json", allow("A")), write("b.json", allow("B")), "--yes").exit_code == 0
+        assert run("push", *documents, "--yes", "--before-deploy").exit_code == 0
     assert [name for name, _ in written(seen)] == ["policy/a", "policy/b"]
 
 
@@ -306,21 +315,24 @@ def test_what_fails_midway_stays_in_observe_and_says_so(ssm, write, failing, err
     a, b = write("a.json", allow("A")), write("b.json", allow("B"))
     with calls(("PutParameter", failing, error)):
         result = run("push", a, b, "--yes", "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert json.loads(result.stdout)["mode"] == "observe"
     assert value(ssm, MODE) == "observe"
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2
     assert says in result.stderr
-    assert f"aws ssm put-parameter --name {MODE} --value enforce --overwrite" in result.stderr
+    assert "the same again finishes it" in result.stderr
     assert "diego" not in result.output
+    assert run("push", a, b, "--yes").stdout.splitlines()[-1] == "the mode is enforce"
+    assert [value(ssm, f"{PREFIX}policy/{name}") for name in "ab"] == [document(allow("A")), document(allow("B"))]
 
 
 def test_if_the_brake_cannot_be_set_nothing_is_written(ssm, write):
     a, b = write("a.json", allow("A")), write("b.json", allow("B"))
     with calls(("PutParameter", "observe", refusal())) as seen:
         result = run("push", a, b, "--yes")
-    assert result.exit_code == 2
-    assert "no document was written" in result.stderr
+    assert result.exit_code == 1
+    assert "not written: /handshake-acceptor/policy/a, /handshake-acceptor/policy/b" in result.stderr
+    assert result.stdout.splitlines()[-1] == "the mode is enforce"
     assert len(written(seen)) == 1
 
 
@@ -329,7 +341,7 @@ def test_if_the_brake_cannot_be_set_nothing_is_written(ssm, write):
     [(MODE, "observe"), (MODE, "enforce"), (f"{PREFIX}policy/a", document(deny("Mine"))), (ALLOWLIST, "broken")],
 )
 def test_if_somebody_else_writes_meanwhile_the_mode_stays_observe(ssm, write, monkeypatch, name, text):
-    monkeypatch.setattr("handshakectl.policy.writer._READ_BACK_WITHIN", 0.0)
+    monkeypatch.setattr("handshakectl.policy.writer._SETTLE_WITHIN", 0.0)
     done = []
 
     def somebody_else():
@@ -349,8 +361,10 @@ def test_if_somebody_else_writes_meanwhile_the_mode_stays_observe(ssm, write, mo
     with patch.object(BaseClient, "_make_api_call", call):
         result = run("push", a, b, "--yes")
     assert result.exit_code == 1
-    assert "what reads back is not what was written, or somebody else changed" in result.stderr
+    assert f"{name}: " in result.stderr
+    assert "somebody else" in result.stderr
     assert ssm.get_parameter_history(Name=MODE)["Parameters"][-1]["Description"].find("brake off") == -1
+    assert result.stdout.splitlines()[-1] == f"the mode is {value(ssm, MODE)}"
 
 
 # pull

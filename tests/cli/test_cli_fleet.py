@@ -1,4 +1,4 @@
-"""`handshakectl fleet status`: parameters, handshakes and roles in moto, the deployment as AWS answers for one."""
+"""`handshakectl status`: parameters, handshakes and roles in moto, the deployment as AWS answers for one."""
 
 import json
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def deployed(*changes):
 
 def rows(*options, changes=(), way=ROLE):
     with deployed(*changes):
-        result = run("fleet", "status", *way, "--json", *options)
+        result = run("status", *way, "--json", *options)
     return result, {row["account_id"]: row for row in json.loads(result.stdout)}
 
 
@@ -82,7 +82,7 @@ def test_people_get_a_table_and_totals(service):
             raise refused("AccessDenied")
 
     with deployed(("", "AssumeRole", enter)):
-        result = run("fleet", "status", *ROLE)
+        result = run("status", *ROLE)
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
     assert lines[0].split() == ["verdict", "account", "deployed", "mode", "policy", "pending", "last", "sweep", "why"]
@@ -98,7 +98,7 @@ def test_people_get_a_table_and_totals(service):
 
 def test_only_the_problems_can_be_shown_with_the_totals_of_all():
     with deployed((B, "GetSchedule", schedule()), (B, "FilterLogEvents", {"events": []})):
-        result = run("fleet", "status", *ROLE, "--problems")
+        result = run("status", *ROLE, "--problems")
     assert [line.split()[:2] for line in result.stdout.splitlines()[1:-1]] == [["wrong", B]]
     assert result.stdout.splitlines()[-1] == "3 accounts: 2 ok, 1 wrong"
 
@@ -165,7 +165,7 @@ def test_a_handshake_that_nobody_allows_or_denies_wants_a_person(service, statem
     seed(B, **{"policy/allowlist": document(*statements)})
     service.add_handshake("INVITE", ORGANIZATION, B)
     with deployed() as seen:
-        result = run("fleet", "status", *ROLE, "--json")
+        result = run("status", *ROLE, "--json")
     row = json.loads(result.stdout)[1]
     assert (row["pending"], row["nobody_allows"], row["verdict"]) == (pending, nobody, verdict)
     assert [account for account, operation in seen if operation == "DescribeOrganization"] == [B]
@@ -173,7 +173,7 @@ def test_a_handshake_that_nobody_allows_or_denies_wants_a_person(service, statem
 
 def test_an_account_without_the_stack_costs_three_calls():
     with deployed((B, "DescribeStacks", refused("ValidationError"))) as seen:
-        result = run("fleet", "status", *ROLE)
+        result = run("status", *ROLE)
     assert result.exit_code == 1
     line = result.stdout.splitlines()[2]
     assert line.split()[:9] == ["wrong", B, "not", "deployed", "-", "-", "-", "-", "stack:"]
@@ -183,7 +183,7 @@ def test_an_account_without_the_stack_costs_three_calls():
 
 def test_a_healthy_idle_account_costs_six_calls():
     with deployed() as seen:
-        run("fleet", "status", *ROLE)
+        run("status", *ROLE)
     for account in ACCOUNTS:
         assert sorted(operation for of, operation in seen if of == account) == [
             "DescribeStacks", "FilterLogEvents", "GetParametersByPath", "GetSchedule", "ListHandshakesForAccount",
@@ -214,20 +214,19 @@ def test_two_profiles_of_one_account_are_bad_input(tmp_path, monkeypatch):
     tmp_path.joinpath("config").write_text(f"[profile a]\n{keys}[profile again]\n{keys}")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with deployed():
-        result = run("fleet", "status", "--profiles", "a", "again")
+        result = run("status", "--profiles", "a", "again")
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"--profiles: a and again are the same account, {A}" in result.stderr
     with deployed():
-        shown = run("fleet", "status", "--profiles", "a").stdout.splitlines()[1].split()
+        shown = run("status", "--profiles", "a").stdout.splitlines()[1].split()
     assert shown[:3] == ["ok", A, "(a)"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["fleet", "status"], "fleet status: which accounts? Give --profiles, or --role with --accounts"),
-        (["fleet"], "handshakectl fleet: Missing command"),
-        (["fleet", "stats"], "No such command"),
+        (["fleet", "status"], "No such command"),
+        (["status", "--problem"], "No such option"),
     ],
 )
 def test_what_cannot_be_understood_is_bad_input(arguments, says):

@@ -7,6 +7,7 @@ import threading
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from handshakectl.account.home import HOME
 from local.world import PREFIX, allow, deny, document
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, history, organization, parameter_store, run, seed, value
 from tests.cli.sessions import session
@@ -27,7 +28,12 @@ def folder(tmp_path, monkeypatch):
     )
     tmp_path.joinpath("config").write_text(config)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    for name, statements in {"allowlist": [allow()], "team": [deny("Team")], "bad": [{"Sid": "Bad"}]}.items():
+    for name, statements in {
+        "allowlist": [allow()],
+        "team": [deny("Team")],
+        "bad": [{"Sid": "Bad"}],
+        "other": [],
+    }.items():
         tmp_path.joinpath(f"{name}.json").write_text(document(*statements))
     with organization():
         seed(*ACCOUNTS)
@@ -75,7 +81,8 @@ def test_the_role_is_assumed_in_the_partition_of_the_caller(partition, named):
         ("", "GetCallerIdentity", "", lambda _: {"Arn": f"arn:{partition}:sts::111111111111:assumed-role/Admin/me"}),
         ("", "AssumeRole", "", assumed.append),
     ):
-        assert run("push", "team.json", "--role", role.format(partition), *accounts, "--yes").exit_code == 0
+        home = ("--region", HOME[partition])
+        run("push", "team.json", "--role", role.format(partition), *accounts, *home, "--yes")
     wanted = {"RoleArn": f"arn:{partition}:iam::{A}:role/Operator", "RoleSessionName": "handshakectl"}
     assert assumed == [wanted]
 
@@ -107,7 +114,7 @@ def test_the_role_is_assumed_in_the_partition_of_the_caller(partition, named):
         ([*ROLE, "--parallel", "0"], "--parallel"),
     ],
 )
-@pytest.mark.parametrize("command", [["push", "allowlist.json", "--yes"], ["fleet", "status"]], ids=["push", "status"])
+@pytest.mark.parametrize("command", [["push", "allowlist.json", "--yes"], ["status"]], ids=["push", "status"])
 def test_options_that_name_no_accounts_or_contradict_are_bad_input(folder, command, options, says):
     folder.joinpath("accounts").write_text(f"# ours\n{A}\n")
     folder.joinpath("wrong").write_text(f"{A}\n12\n")
@@ -203,17 +210,16 @@ def test_an_account_that_a_push_left_in_observe_does_not_look_finished(failing):
     assert (result.exit_code, results(result)) == (1, {A: "written", B: "stopped midway", C: "written"})
     row = rows(result)[B]
     assert (row["mode"], row["policy_version"], row["as_wanted"]) == ("observe", None, False)
-    assert row["why"] == "AWS refuses Something: AccessDenied: the caller lacks the permission"
-    for second in ("written" if "team" in failing else "nothing differs", "nothing differs"):
-        result = run("push", "allowlist.json", "team.json", *ROLE, "--yes", "--json")
-        assert (result.exit_code, results(result)[B]) == (1, second)
-        assert (rows(result)[B]["mode"], rows(result)[B]["as_wanted"]) == ("observe", False)
-        assert result.stderr == (
-            f"1 account ({B}): the mode is observe since a push that stopped midway, so nothing is accepted there; "
-            f"push again until nothing differs, then: aws ssm put-parameter --name {MODE} --value enforce --overwrite\n"
-        )
-    parameter_store(B).put_parameter(Name=MODE, Value="enforce", Overwrite=True)
-    assert run("push", "allowlist.json", "team.json", *ROLE, "--yes").exit_code == 0
+    assert row["why"].startswith("AWS refuses Something: AccessDenied: the caller lacks the permission; written: ")
+    other = run("push", "other.json", *ROLE, "--yes", "--json")
+    assert (other.exit_code, results(other)) == (1, dict.fromkeys(ACCOUNTS, "written"))
+    assert (rows(other)[B]["mode"], rows(other)[B]["as_wanted"]) == ("observe", False)
+    assert other.stderr.startswith(f"1 account ({B}): the mode is observe since a push or remove that stopped midway")
+    for account in ACCOUNTS:
+        parameter_store(account).delete_parameter(Name=f"{PREFIX}policy/other")
+    result = run("push", "allowlist.json", "team.json", *ROLE, "--yes", "--json")
+    assert (result.exit_code, results(result)) == (0, {A: "nothing differs", B: "written", C: "nothing differs"})
+    assert (rows(result)[B]["mode"], rows(result)[B]["as_wanted"], value(B, MODE)) == ("enforce", True, "enforce")
 
 
 @pytest.mark.parametrize("mode", ["observe", None])
@@ -221,7 +227,7 @@ def test_an_account_that_its_owner_put_in_observe_is_as_wanted(mode):
     seed(B, mode="observe")
     if mode is None:
         parameter_store(B).delete_parameter(Name=MODE)
-    result = run("push", "allowlist.json", "team.json", *ROLE, "--yes", "--json")
+    result = run("push", "allowlist.json", "team.json", *ROLE, "--yes", "--json", "--before-deploy")
     assert (result.exit_code, result.stderr) == (0, "")
     assert {account: row["mode"] for account, row in rows(result).items()} == {A: "enforce", B: mode, C: "enforce"}
 
@@ -237,7 +243,7 @@ def test_an_account_that_changed_since_it_was_shown_is_left_alone():
     with calls((A, "PutParameter", "allowlist", somebody_else)):
         result = run("push", "allowlist.json", *ROLE, "--parallel", "1", "--yes", "--json")
     assert (result.exit_code, results(result)) == (1, {A: "written", B: "written", C: "failed"})
-    assert rows(result)[C]["why"] == "its parameters have changed since they were shown; push again"
+    assert rows(result)[C]["why"].startswith(f"{MODE}, {PREFIX}policy/other: changed since it was shown; nothing was")
     assert value(C, ALLOWLIST) == document()
 
 
@@ -259,7 +265,7 @@ def interrupt(_):
 def test_an_interrupt_ends_after_the_accounts_that_are_under_way():
     with calls((A, "PutParameter", "allowlist", interrupt)):
         result = run("push", "allowlist.json", *ROLE, "--parallel", "1", "--yes", "--json")
-    assert (result.exit_code, results(result)) == (1, {A: "written", B: "failed", C: "failed"})
+    assert (result.exit_code, results(result)) == (130, {A: "written", B: "failed", C: "failed"})
     assert rows(result)[C]["why"] == "interrupted before it began"
     assert [value(account, ALLOWLIST) == document(allow()) for account in ACCOUNTS] == [True, False, False]
 
@@ -280,8 +286,10 @@ def test_the_same_difference_is_shown_once_with_the_number_of_accounts():
     parameter_store(C).put_parameter(Name=ALLOWLIST, Value=document(), Overwrite=True)  # another version, the same text
     result = run("push", "allowlist.json", *ROLE, input="y\n")
     assert result.exit_code == 0
-    assert f"2 accounts ({A}, {C}): would be written\n--- {ALLOWLIST}\n+++ allowlist.json\n" in result.stdout
-    assert f"1 account ({B}): would be written\n" in result.stdout
+    assert (
+        f"2 accounts ({A}, {C}): would be written, mode enforce\n--- {ALLOWLIST}\n+++ allowlist.json\n" in result.stdout
+    )
+    assert f"1 account ({B}): would be written, mode enforce\n" in result.stdout
     assert result.stdout.count("+++ allowlist.json") == 2
     assert "Write 1 document in 3 accounts? [y/N]" in result.stderr
     assert [line.split()[:4] for line in result.stdout.splitlines()[-4:-1]] == [
@@ -305,8 +313,8 @@ def test_what_fails_or_is_refused_is_shown_before_the_question():
     assert result.exit_code == 1
     assert "Write" not in result.stderr
     for line in (
-        f"1 account ({A}): nothing differs",
-        f"1 account ({B}): refused",
+        f"1 account ({A}): nothing differs, mode enforce",
+        f"1 account ({B}): refused, mode enforce",
         f"1 account ({C}): failed: AWS refuses AssumeRole: AccessDenied: the caller lacks the permission",
         "3 accounts: 1 nothing differs, 1 refused, 1 failed",
     ):
@@ -318,7 +326,12 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be():
         result = run("push", "allowlist.json", "team.json", *ROLE, "--dry-run", "--json")
     assert (result.exit_code, set(results(result).values())) == (0, {"would be written"})
     assert rows(result)[A]["documents"] == [ALLOWLIST, f"{PREFIX}policy/team"]
-    assert {operation for _, operation in seen} == {"GetCallerIdentity", "AssumeRole", "GetParametersByPath"}
+    assert {operation for _, operation in seen} == {
+        "GetCallerIdentity",
+        "AssumeRole",
+        "GetParametersByPath",
+        "GetParameterHistory",
+    }
 
 
 def test_the_history_names_who_pushed_and_never_by_an_e_mail_address():

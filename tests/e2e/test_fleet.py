@@ -212,7 +212,7 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
-    code, before = command("fleet", "status", "--profiles", *profiles)
+    code, before = command("status", "--profiles", *profiles)
     verdicts = {row["account_id"]: (row["verdict"], row["deployed"]) for row in before}
     assert verdicts == dict.fromkeys(MEMBERS, ("wrong", "CREATE_COMPLETE")) | {WITHOUT: ("wrong", "not deployed")}
     assert {row["nobody_allows"] for row in before if row["account_id"] in MEMBERS} == {1}
@@ -222,7 +222,7 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_
     assert code == 0
     code, again = command("push", str(tmp_path / "deny.json"), "--yes", "--profiles", *profiles[:-1])
     assert {row["result"] for row in again} == {"nothing differs"}
-    code, after = command("fleet", "status", "--profiles", *profiles[:-1])
+    code, after = command("status", "--profiles", *profiles[:-1])
     assert {(row["verdict"], row["mode"], row["pending"]) for row in after} == {("ok", "enforce", 2)}, after
     assert len({row["policy_version"] for row in after}) == 1
     assert code == 0

@@ -16,7 +16,8 @@ from handshake_acceptor.policy.decide import Effect, InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.session import Aws
+from handshakectl.account.home import HOME
+from handshakectl.account.session import Aws, Caller
 from handshakectl.account.waiting import nobody_allows
 from handshakectl.failures import error_code, explained
 from handshakectl.names import NAME
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sqs import SQSClient
-
-_HOME = {
-    "aws": "us-east-1",
-    "aws-us-gov": "us-gov-west-1",
-    "aws-cn": "cn-northwest-1",
-}
-"""The only region of a partition in which Organizations' events appear."""
 
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
 _ABSENT = (
@@ -84,9 +78,14 @@ class _Unclear(_Wrong):
     """A check that could not be made: why, and what to do."""
 
 
-def examine(aws: Aws, stack: str | None, prefix: str) -> list[Finding]:
-    """All findings. Raises what botocore raises where there are no credentials at all."""
-    check = Checks(Deployment(aws, aws.caller(), stack, prefix))
+def not_entered(why: str) -> Finding:
+    """An account of which nothing could be seen."""
+    return Finding("account", Verdict.CANNOT_TELL, why, "see that the credentials may enter the account")
+
+
+def examine(aws: Aws, caller: Caller, stack: str | None, prefix: str) -> list[Finding]:
+    """All findings of an account."""
+    check = Checks(Deployment(aws, caller, stack, prefix))
     checks: dict[str, Callable[[], str]] = {
         "region": check.region,
         "stack": check.stack,
@@ -126,7 +125,7 @@ class Checks:
 
     def region(self) -> str:
         """Whether Organizations' events appear in this region."""
-        home = _HOME.get(self._deployed.caller.partition)
+        home = HOME.get(self._deployed.caller.partition)
         if home is None:
             text = f"the home region of partition {self._deployed.caller.partition} is not known here"
             raise _Unclear(text, "see whether Organizations' events appear in this region")

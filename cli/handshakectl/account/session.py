@@ -77,9 +77,14 @@ class Aws:
 
 def _caller(arn: str) -> Caller:
     """Raises `ValueError` if it is no ARN."""
-    _, partition, _, _, account_id, resource = arn.split(":", 5)
-    names = [part for part in resource.split("/")[1:] if "@" not in part]
-    return Caller(account_id, partition, names[-1] if names else "")
+    _, partition, _, _, account_id, _ = arn.split(":", 5)
+    return Caller(account_id, partition, name_in(arn))
+
+
+def name_in(arn: str) -> str:
+    """The session or user of an ARN; the role where that is an e-mail address; empty where neither may be shown."""
+    names = [part for part in arn.split("/")[1:] if "@" not in part]
+    return names[-1] if names else ""
 
 
 def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[], Aws]]:

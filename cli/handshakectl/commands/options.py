@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from handshakectl.errors import BadInput
-from handshakectl.names import PREFIX, STACK
+from handshakectl.names import MAX_REASON, PREFIX, STACK
+from handshakectl.policy.ceiling import prefix_here
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Profile of the AWS configuration.")]
@@ -14,7 +15,22 @@ Region = Annotated[
     str | None,
     typer.Option("--region", metavar="REGION", envvar="AWS_REGION", help="Where the acceptor is deployed."),
 ]
-Prefix = Annotated[str, typer.Option("--prefix", metavar="PATH", help="Where the policy's parameters are.")]
+Prefix = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="PATH",
+        help="Where the policy's parameters are.",
+        show_default=f"that of cdk.json, if it is here and names one, else {PREFIX}",
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the parameter's history.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")]
+BeforeDeploy = Annotated[
+    bool,
+    typer.Option("--before-deploy", help="Write where no mode stands yet, too."),
+]
 Stack = Annotated[
     str | None,
     typer.Option(
@@ -49,9 +65,18 @@ Parallel = Annotated[int, typer.Option("--parallel", metavar="N", min=1, max=64,
 PARALLEL = 8
 
 
-def prefix(text: str) -> str:
-    """The path of the policy's parameters, with a slash at both ends."""
-    inner = text.strip("/")
+def prefix(text: str | None) -> str:
+    """The path of the policy's parameters, with a slash at both ends: what is given, else what cdk.json here says."""
+    given = text if text is not None else prefix_here() or PREFIX
+    inner = given.strip("/")
     if not inner:
-        raise BadInput(f"--prefix: {text!r} is not a path such as {PREFIX}")
+        raise BadInput(f"--prefix: {given!r} is not a path such as {PREFIX}")
     return f"/{inner}/"
+
+
+def asked_well(verb: str, reason: str, *, as_json: bool, yes: bool, dry_run: bool) -> None:
+    """Raises `BadInput` for a verb that would have to ask where nobody answers, or for too long a reason."""
+    if as_json and not (yes or dry_run):
+        raise BadInput(f"{verb}: --json asks nothing, so it needs --yes" + (" or --dry-run" if verb != "brake" else ""))
+    if len(reason) > MAX_REASON:
+        raise BadInput(f"--reason: {len(reason)} characters; a parameter's description takes {MAX_REASON} of them")

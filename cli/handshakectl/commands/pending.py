@@ -7,15 +7,16 @@ import typer
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
-from handshake_acceptor.policy.store import PolicyStore
+from handshake_acceptor.policy.documents import Mode
+from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_acceptor.record import Outcome, Record
 from handshakectl.account.session import Aws
 from handshakectl.account.waiting import BY_HAND, decided, look
 from handshakectl.clock import clock
 from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.errors import EXIT_NO, EXIT_YES
-from handshakectl.names import PREFIX
 from handshakectl.output import say, say_json, say_table
+from handshakectl.policy.parameters import Parameters, read
 
 app = typer.Typer(add_completion=False)
 
@@ -26,7 +27,7 @@ _NOT_YET = ("outcome", "trigger", "attempts")  # keys of a record that only a ru
 def pending(
     profile: Profile = None,
     region: Region = None,
-    path: Prefix = PREFIX,
+    path: Prefix = None,
     as_json: Json = False,
 ) -> int:
     """Show the account's pending handshakes, each with the decision it would get.
@@ -36,7 +37,15 @@ def pending(
     aws, where = Aws(profile, region), prefix(path)
     caller = aws.caller()
     organizations = Organizations(aws.client("organizations"), clock())
-    view = look(organizations, PolicyStore(aws.client("ssm"), clock(), where).read, caller)
+    ssm, parameters = aws.client("ssm"), Parameters(where, {})
+
+    def policy_now() -> PolicySnapshot:
+        nonlocal parameters
+        parameters = read(ssm, clock(), where)
+        return parameters.snapshot()
+
+    view = look(organizations, policy_now, caller)
+    mode = parameters.mode if parameters.mode is None or parameters.mode in set(Mode) else "INVALID"
     plans = decided(view)
     policy = view.snapshot.policy
     valid = not isinstance(policy, InvalidPolicy)
@@ -46,14 +55,15 @@ def pending(
                 "account_id": view.account.id,
                 "role": view.account.role.value,
                 "organization": view.account.organization,
-                "mode": view.snapshot.mode.value,
+                "mode": mode,
                 "policy_version": None if isinstance(policy, InvalidPolicy) else policy.version,
                 "errors": [str(error) for error in policy.told] if isinstance(policy, InvalidPolicy) else [],
                 "handshakes": [_as_dict(each) for each in plans],
             }
         )
         return EXIT_YES if valid else EXIT_NO
-    say(f"account {view.account.id}, {view.account.role} in {view.account.organization}, mode {view.snapshot.mode}")
+    shown = mode or "missing, which is observe"
+    say(f"account {view.account.id}, {view.account.role} in {view.account.organization}, mode {shown}")
     if isinstance(policy, InvalidPolicy):
         for error in policy.told:
             say(f"the policy is invalid: {error}", "red")

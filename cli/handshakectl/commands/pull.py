@@ -9,7 +9,6 @@ from handshakectl.account.session import Aws
 from handshakectl.clock import clock
 from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
-from handshakectl.names import PREFIX
 from handshakectl.output import complain, say, say_json
 from handshakectl.policy.parameters import Parameters, read
 
@@ -22,7 +21,7 @@ def pull(
     force: Annotated[bool, typer.Option("--force", help="Write over files that differ.")] = False,
     profile: Profile = None,
     region: Region = None,
-    path: Prefix = PREFIX,
+    path: Prefix = None,
     as_json: Json = False,
 ) -> int:
     """Write each policy document to DIR/NAME.json, or print them all with --json.

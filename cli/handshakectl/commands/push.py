@@ -2,37 +2,39 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from handshakectl.account.session import Aws
-from handshakectl.clock import clock
+from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.documents import Document, load
 from handshakectl.commands.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
+    BeforeDeploy,
+    DryRun,
     Json,
     Parallel,
     Prefix,
     Profile,
     Profiles,
+    Reason,
     Region,
     Role,
     Settings,
+    Yes,
+    asked_well,
     prefix,
 )
-from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
-from handshakectl.fleet.push import Order, push_many
-from handshakectl.fleet.selection import targets
-from handshakectl.names import PREFIX
-from handshakectl.output import agreed, complain, plural, say, say_difference, say_json
+from handshakectl.errors import BadInput
+from handshakectl.fleet.selection import selected
+from handshakectl.fleet.writing import Order, carry_out
+from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
-from handshakectl.policy.change import Change, change, named
 from handshakectl.policy.files import read_documents
-from handshakectl.policy.mistakes import as_dicts, say_mistakes
-from handshakectl.policy.parameters import read
-from handshakectl.policy.writer import MAX_REASON, Stopped, Writer
+from handshakectl.policy.mistakes import first_of
+from handshakectl.policy.sizes import too_long
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
@@ -45,9 +47,10 @@ def push(
         str | None,
         typer.Option("--name", metavar="NAME", help="The document's name.", show_default="the file's, without .json"),
     ] = None,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the parameter's history.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
+    reason: Reason = "",
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    before_deploy: BeforeDeploy = False,
     profiles: Profiles = None,
     role: Role = None,
     accounts: Accounts = None,
@@ -56,65 +59,41 @@ def push(
     settings: Settings = None,
     profile: Profile = None,
     region: Region = None,
-    path: Prefix = PREFIX,
+    path: Prefix = None,
     as_json: Json = False,
 ) -> int:
-    """Write documents to Parameter Store, after showing the difference.
+    """Write documents to Parameter Store, after showing the difference and what it changes in effect.
 
     They are validated together with the documents that stay there. Several are written while the mode is observe.
 
     Many accounts are written side by side with --profiles, or with --role and --accounts: FILE... before the options.
     Exit status 0 only if every account is as wanted; push again after a failure, and only what differs is written.
     """
-    if as_json and not (yes or dry_run):
-        raise BadInput("push: --json asks nothing, so it needs --yes or --dry-run")
-    if len(reason) > MAX_REASON:
-        raise BadInput(f"--reason: {len(reason)} characters; a parameter's description takes {MAX_REASON} of them")
+    asked_well("push", reason, as_json=as_json, yes=yes, dry_run=dry_run)
     where, limit = prefix(path), ceiling(settings)
-    documents = named(read_documents(files), name, where)
-    if many := targets(profile, region, profiles, role, accounts, accounts_file, parallel):
-        return push_many(
-            many, documents, Order(where, limit, reason, parallel, yes=yes, dry_run=dry_run, as_json=as_json)
-        )
-    aws = Aws(profile, region)
-    ssm = aws.client("ssm")
-    current = read(ssm, clock(), where)
-    found = change(current, documents, limit, datetime.now(UTC))
-    answer: dict[str, Any] = {
-        "written": [],
-        "unchanged": list(found.unchanged),
-        "differences": found.differences,
-        "errors": as_dicts(found.invalid.told if found.invalid else ()),
-        "warnings": as_dicts(found.warnings),
-        "mode": current.mode,
-        "policy_version": found.version,
-    }
-    if not as_json:
-        _show(found)
-    stopped = ""
-    if found.changed and not dry_run and (yes or agreed(f"Write {plural(len(found.changed), 'document')}?")):
-        writer = Writer(ssm, aws.caller().name, reason, lambda: read(ssm, clock(), where))
-        try:
-            writer.write(current, found.changed)
-        except Stopped as error:
-            stopped, answer["mode"] = str(error), "observe"
-        answer["written"] = writer.written
-    if as_json:
-        say_json(answer | {"stopped": stopped or None})
-    elif not stopped:
-        for parameter in answer["written"]:
-            say(f"{parameter}: written", "green")
-    if stopped:
-        complain(stopped)
-    refused = bool(found.invalid or stopped) or (bool(found.changed) and not dry_run and not answer["written"])
-    return EXIT_NO if refused else EXIT_YES
+    documents = change.named(read_documents(files), name, where)
+    selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
+    if not selection.alone:
+        _refuse_mistakes(list(documents.values()))
+    now = datetime.now(UTC)
+    return carry_out(
+        selection,
+        Order(
+            "push",
+            lambda shown: change.push(shown, documents, limit, now),
+            where,
+            reason,
+            parallel,
+            yes=yes,
+            dry_run=dry_run,
+            as_json=as_json,
+            before_deploy=before_deploy,
+        ),
+    )
 
 
-def _show(found: Change) -> None:
-    for lines in found.differences.values():
-        say_difference(lines)
-    for parameter in found.unchanged:
-        say(f"{parameter}: nothing differs")
-    say_mistakes(found.invalid.told if found.invalid else (), found.warnings)
-    if found.invalid:
-        complain("nothing was written: the policy would be invalid")
+def _refuse_mistakes(documents: list[Document]) -> None:
+    """What is wrong with the documents themselves is wrong in every account: none is asked. Raises `BadInput`."""
+    parts = [part for part in (too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
+    if parts:
+        raise BadInput(first_of(InvalidPolicy.together(*parts)))

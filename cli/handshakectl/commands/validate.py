@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import load
 from handshakectl.commands.options import Json, Settings
 from handshakectl.errors import EXIT_NO, EXIT_YES
@@ -15,6 +15,7 @@ from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.files import read_documents
 from handshakectl.policy.mistakes import as_dicts, say_mistakes
+from handshakectl.policy.sizes import longish, too_long
 
 app = typer.Typer(add_completion=False)
 
@@ -27,14 +28,19 @@ def validate(
 ) -> int:
     """Check documents together as one policy.
 
-    Names file, JSON pointer and reason of every mistake, and warns about each Allow that can never allow anything.
+    Names file, JSON pointer and reason of every mistake. Warns about each Allow that can never allow anything, each
+    Deny that can never deny anything, and each document that is larger than a standard parameter.
     """
     documents = read_documents(files)
     limit = ceiling(settings)
-    policy = load(documents)
+    policy: Policy | InvalidPolicy = load(documents)
+    if long := too_long(documents):
+        policy = InvalidPolicy.together(long, *([policy] if isinstance(policy, InvalidPolicy) else []))
     valid = not isinstance(policy, InvalidPolicy)
     errors = policy.told if isinstance(policy, InvalidPolicy) else ()
-    found = [] if isinstance(policy, InvalidPolicy) else unreachable.find(policy, documents, datetime.now(UTC), limit)
+    found = longish(documents)
+    if not isinstance(policy, InvalidPolicy):
+        found += unreachable.find(policy, documents, datetime.now(UTC), limit)
     version = None if isinstance(policy, InvalidPolicy) else policy.version
     if as_json:
         say_json(

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TypeVar
 
 from handshake_core import retry
-from handshakectl.errors import BadInput
+from handshakectl.errors import BadInput, EntryRefused
 from handshakectl.failures import explained
+from handshakectl.output import plural, progress_bar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,25 +20,35 @@ class Failed:
     """Why there is no answer from an account."""
 
     why: str
+    entry: bool = False
+    """Whether the account's role could not be assumed."""
 
 
 def map_parallel(
-    items: Sequence[T], work: Callable[[T], R], parallel: int, *, writes: bool = False
+    items: Sequence[T],
+    work: Callable[[T], R],
+    parallel: int,
+    *,
+    doing: str,
+    interrupted: Event | None = None,
 ) -> list[R | Failed]:
     """What the work came to for each, in their order, at most so many at the same time.
 
-    An interrupt lets those end that are under way, and begins no other; what `writes` then tells how far it came.
+    `doing` names what is under way, for the progress on a terminal. An interrupt lets those end that are under way, and
+    begins no other; work that writes gives an event, which is set then, to tell how far it came.
     """
     answers: dict[int, R | Failed] = {}
-    ready, interrupted = Event(), Event()
+    writes, interrupted = interrupted is not None, interrupted or Event()
+    ready = Event()
 
     def one(index: int) -> None:
         # Not before all are submitted: an interrupt in between can leave a thread that the pool does not wait for.
         ready.wait()
         if not interrupted.is_set():
             answers[index] = _answer(work, items[index])
+            progress(len(answers))
 
-    with ThreadPoolExecutor(parallel) as pool:
+    with progress_bar(doing, len(items)) as progress, ThreadPoolExecutor(parallel) as pool:
         try:
             submitted = [pool.submit(one, index) for index in range(len(items))]
             ready.set()
@@ -51,11 +62,29 @@ def map_parallel(
                 raise
         finally:
             ready.set()
-    return [answers.get(index, Failed("interrupted before it began")) for index in range(len(items))]
+    return _told_apart([answers.get(index, Failed("interrupted before it began")) for index in range(len(items))])
+
+
+def _told_apart(answers: list[R | Failed]) -> list[R | Failed]:
+    """Says where to look for a role that cannot be assumed, for which STS has one answer: where others can, or none."""
+    refused = [each for each in answers if isinstance(each, Failed) and each.entry]
+    others = len(answers) - len(refused)
+    if not refused or len(answers) == 1:
+        return answers
+    advice = "every account refuses, so look at the role's name, and at what the caller may assume"
+    if others:
+        advice = (
+            f"{plural(others, 'other account')} did not refuse, so look at this one: its number, its role, its trust"
+        )
+    return [
+        replace(each, why=f"{each.why}; {advice}") if isinstance(each, Failed) and each.entry else each
+        for each in answers
+    ]
 
 
 def _answer(work: Callable[[T], R], item: T) -> R | Failed:
     try:
         return work(item)
     except (BadInput, *retry.READ_FAILURES) as error:
-        return Failed(str(error) if isinstance(error, BadInput) else explained(error))
+        why = str(error) if isinstance(error, BadInput) else explained(error)
+        return Failed(why, isinstance(error, EntryRefused))

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from handshake_core import retry
 from handshake_core.handshake import ACCOUNT_ID
 from handshakectl.account.session import Aws, Caller, of_profiles
-from handshakectl.errors import BadInput
+from handshakectl.errors import BadInput, EntryRefused
+from handshakectl.failures import error_code
 from handshakectl.fleet.grouping import alike
+from handshakectl.output import sanitize
 from handshakectl.policy.files import read_text
 
 if TYPE_CHECKING:
@@ -76,6 +79,31 @@ def targets(
     return _with_role(aws, caller, name, ids, parallel)
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The accounts that a command is for."""
+
+    targets: list[Target]
+    alone: bool
+    """Whether it is the caller's own account, because none was named."""
+
+
+def selected(
+    profile: str | None,
+    region: str | None,
+    profiles: list[str] | None,
+    role: str | None,
+    accounts: list[str] | None,
+    accounts_file: Path | None,
+    parallel: int,
+) -> Selection:
+    """The accounts that the options name, or the caller's own. Raises `BadInput`."""
+    if many := targets(profile, region, profiles, role, accounts, accounts_file, parallel):
+        return Selection(many, alone=False)
+    aws = Aws(profile, region)
+    return Selection([Target(None, profile, _own(lambda: aws))], alone=True)
+
+
 def refuse_twins(found: Iterable[tuple[str, str | None]]) -> None:
     """Raises `BadInput` if two profiles, given as (account id, profile), are the same account."""
     for account_id, same in alike(found, lambda pair: pair[0]):
@@ -104,14 +132,25 @@ def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel
     def entering(account_id: str) -> Callable[[], tuple[Aws, Caller]]:
         def enter() -> tuple[Aws, Caller]:
             arn = f"arn:{caller.partition}:iam::{account_id}:role/{role}"
-            assumed = retry.once(
-                lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
-            )
+            try:
+                assumed = retry.once(
+                    lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
+                )
+            except ClientError as error:
+                raise EntryRefused(_refused(error, arn, caller)) from error
             return assumed, Caller(account_id, caller.partition, caller.name)
 
         return enter
 
     return [Target(account_id, None, entering(account_id)) for account_id in ids]
+
+
+def _refused(error: ClientError, arn: str, caller: Caller) -> str:
+    who = f"{caller.name or 'the caller'} of {caller.account_id}"
+    refusal = f"AWS refuses AssumeRole: {error_code(error)}: {sanitize(arn)} to {sanitize(who)}"
+    if error_code(error) not in ("AccessDenied", "AccessDeniedException"):
+        return refusal
+    return f"{refusal}: there is no such account, no such role in it, or the role does not trust the caller"
 
 
 def _ids(accounts: Iterable[str], file: Path | None) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""One account's line of `fleet status`: a few of doctor's checks, and what they looked at.
+"""One account's line of `status`: a few of doctor's checks, and what they looked at.
 
 It costs six calls: one to enter the account, one each for stack, parameters, handshakes, schedule and log. One more
 where a handshake waits (its organization), two more where a StackSet named the stack, and three in all where nothing
@@ -106,12 +106,6 @@ def status_of(target: Target, stack: str | None, prefix: str) -> Status:
         _seen(lambda: nobody_allows(deployed.pending)),
         run[0].isoformat(timespec="seconds") if run else None,
     )
-
-
-def not_entered(target: Target, why: str) -> Status:
-    """An account of which nothing could be seen."""
-    problem = Finding("account", Verdict.CANNOT_TELL, why, "see that the credentials may enter the account")
-    return Status(target.account_id, target.profile, (problem,))
 
 
 def _mode(text: str | None) -> str:

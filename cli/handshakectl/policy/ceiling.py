@@ -1,4 +1,4 @@
-"""The deploy's settings, as far as they say what a policy can reach: the ceiling `origins`."""
+"""The deploy's settings, as far as they concern a policy: the ceiling `origins`, and the prefix."""
 
 import json
 from dataclasses import dataclass
@@ -52,12 +52,26 @@ def ceiling(path: Path | None) -> Ceiling | None:
     return found if found and found.origins else None
 
 
-def _parsed(path: Path) -> Ceiling | None:
+def prefix_here() -> str | None:
+    """The prefix that a cdk.json in the current folder sets; None if there is none, or the file cannot be used."""
+    try:
+        found = _settings(_CDK_JSON).get("prefix") if _CDK_JSON.is_file() else None
+    except BadInput:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _settings(path: Path) -> dict[str, Any]:
     settings = read_json(path)
     for key in ("context", "handshakeAcceptor"):
         settings = settings.get(key, settings) if isinstance(settings, dict) else settings
     if not isinstance(settings, dict):
         raise BadInput(f"{path}: must be an object with the deploy's settings")
+    return settings
+
+
+def _parsed(path: Path) -> Ceiling | None:
+    settings = _settings(path)
     if settings.get("allowAnyOrigin") is True:
         return None
     origins = settings.get("origins", [])

@@ -13,9 +13,6 @@ from handshake_core import retry
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-MAX_BYTES = 8192
-"""The most that an advanced parameter holds."""
-
 _PART = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _MOST_PARTS = 12  # Parameter Store has 15 levels; the prefix and `policy` take some
 _MAX_NAME = 1000
@@ -45,11 +42,15 @@ class Parameters:
         """The same without versions: equal where two accounts, or two moments, have the same."""
         return Parameters(self.prefix, {n: {"Type": r.get("Type"), "Value": r["Value"]} for n, r in self.raw.items()})
 
-    def with_documents(self, texts: Mapping[str, str]) -> Parameters:
-        """What would be there after these documents were written."""
-        return Parameters(
-            self.prefix, {**self.raw, **{name: {"Type": "String", "Value": text} for name, text in texts.items()}}
-        )
+    def documents_content(self) -> dict[str, tuple[Any, str]]:
+        """Type and text of each document: what a reading must show again after a write."""
+        return {name: (raw.get("Type"), raw["Value"]) for name, raw in self.documents().items()}
+
+    def with_documents(self, texts: Mapping[str, str | None]) -> Parameters:
+        """What would be there after these documents were written; None for a text removes one."""
+        written = {name: {"Type": "String", "Value": text} for name, text in texts.items() if text is not None}
+        kept = {name: raw for name, raw in self.raw.items() if name not in texts}
+        return Parameters(self.prefix, {**kept, **written})
 
     def snapshot(self) -> PolicySnapshot:
         """What the function would make of them."""

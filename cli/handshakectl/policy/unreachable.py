@@ -1,4 +1,5 @@
-"""Finds the Allows that can never allow anything: expired, denied whole, beyond the ceiling, or for nobody.
+"""Finds the Allows that can never allow anything (expired, denied whole, beyond the ceiling, or for nobody), and the
+Denies that can never deny anything (expired, or for nobody).
 
 Nothing here reads the rules a second time: it makes up the handshakes that an Allow names, and asks `decide`.
 A warning is given only if every one of them was tried.
@@ -13,7 +14,7 @@ from itertools import product
 
 from handshake_acceptor.policy.decide import ANY, NONE, DecisionKind, Effect, Policy, PolicyError, Statement, decide
 from handshake_acceptor.policy.documents import Document
-from handshake_core.handshake import Account, Handshake, Role, State
+from handshake_core.handshake import MAY_ACCEPT, Account, Handshake, Role, State
 from handshakectl.policy.ceiling import Ceiling
 
 _MOST_DECISIONS = 100_000  # about two seconds; what is not tried by then gets no warning
@@ -25,14 +26,16 @@ _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 def find(
     policy: Policy, documents: Iterable[Document], now: datetime, ceiling: Ceiling | None = None
 ) -> list[PolicyError]:
-    """One warning for each Allow that can never allow anything from `now` on, with its place in the documents."""
+    """One warning for each Allow or Deny that can never do anything from `now` on, with its place in the documents."""
     search = _Search(policy, now, ceiling)
     places = _places(documents)
     found = []
     for statement in policy.statements:
-        if statement.effect is Effect.ALLOW and (why := search.why_never(statement)):
+        does = "allow" if statement.effect is Effect.ALLOW else "deny"
+        why = search.why_never(statement) if statement.effect is Effect.ALLOW else _why_never_denies(statement, now)
+        if why:
             document, pointer = places[statement.sid]
-            found.append(PolicyError(document, pointer, f"{statement.sid} can never allow anything: {why}"))
+            found.append(PolicyError(document, pointer, f"{statement.sid} can never {does} anything: {why}"))
     return sorted(found, key=lambda warning: warning.document)
 
 
@@ -50,7 +53,7 @@ class _Search:
     def why_never(self, statement: Statement) -> str:
         """Why the Allow can never allow anything; empty if it can, or if that would take too long to find out."""
         if statement.not_after is not None and statement.not_after < self._now:
-            return f"its NotAfter, {statement.not_after.isoformat()}, is past"
+            return _past(statement.not_after)
         alone = Policy((statement,), "")
         denied_by: set[str] = set()
         unreachable = for_nobody = False
@@ -106,6 +109,20 @@ class _Search:
         return sorted(
             each for each in moments if each >= start and (statement.not_after is None or each <= statement.not_after)
         )
+
+
+def _why_never_denies(statement: Statement, now: datetime) -> str:
+    """Why the Deny matches nothing any more; empty if it can."""
+    if statement.not_after is not None and statement.not_after < now:
+        return _past(statement.not_after)
+    for_nobody = statement.actions and not any(Role.STANDALONE in MAY_ACCEPT[each] for each in statement.actions)
+    if for_nobody and statement.current_organizations == {NONE}:
+        return "all of it is for accounts that may not accept such an Action in such a CurrentOrganization"
+    return ""
+
+
+def _past(not_after: datetime) -> str:
+    return f"its NotAfter, {not_after.isoformat()}, is past"
 
 
 def _around(moment: datetime) -> Iterator[datetime]:

@@ -1,154 +1,438 @@
-"""Writes policy documents to Parameter Store: one is one atomic write, several go under the brake.
+"""The whole conversation with Parameter Store of the verbs that write: push, remove and brake.
+
+Parameter Store has no conditional write. So nothing is overwritten unnoticed: each write has a mark of its own in its
+description, and the parameter's history shows afterwards what stood between the version that was seen and ours. What
+was lost so is told, and the mode is `observe` then. Only a delete leaves no history: what somebody writes between our
+last look at a document and its delete is lost with it.
 
 While some of several documents are written and others not, the policy is one that nobody wrote. So the mode is
-`observe` meanwhile, and stays so unless everything reads back as it should.
+`observe` meanwhile. A run that was interrupted leaves it so, and the same push again, which has the same plan, ends it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
-from handshake_acceptor.policy.decide import InvalidPolicy
+from botocore.exceptions import ClientError
+
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
+from handshakectl.account.session import name_in
 from handshakectl.clock import clock
 from handshakectl.errors import BadInput
-from handshakectl.failures import explained
+from handshakectl.failures import error_code, explained
 from handshakectl.output import sanitize
-from handshakectl.policy.parameters import Parameters
+from handshakectl.policy.parameters import Parameters, read
 
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef, PutParameterRequestTypeDef
+ACTIONS = {
+    "sts:AssumeRole": "to enter an account with `--role`",
+    "sts:GetCallerIdentity": "who calls, and which account this is",
+    "ssm:GetParametersByPath": "mode and documents",
+    "ssm:GetParameterHistory": "who set the mode; what stood between the version that was shown and ours",
+    "ssm:PutParameter": "to write",
+    "ssm:DeleteParameter": "`remove` alone",
+}
+"""Everything that the verbs which write ask of AWS, and what for."""
 
-MAX_REASON = 800
-"""Characters; a parameter's description holds 1024."""
+EMPTY = json.dumps({"Version": "2026-01-01", "Statement": []})
+"""What `remove` writes before it deletes."""
 
-_READ_BACK_WITHIN = 10.0  # seconds
-_BRAKE_ON = "push, brake on"
-
-
-class Stopped(Exception):
-    """Writing ended midway: why; the message says, too, what is there now and what to do."""
-
-    def __init__(self, why: str, message: str) -> None:
-        super().__init__(message)
-        self.why = why
-
-
-class _Changed(Exception):
-    """What reads back is not what was planned."""
+_SETTLE_WITHIN = 10.0  # seconds, for a write to show in what is read
+_MOST_LOOKS = 3
+_BRAKE_ON = "handshakectl brake on"
+_PLAN = re.compile(r"handshakectl (?:push|remove), brake on, plan ([0-9a-f]{16})\b")
 
 
-_FAILURES = (*retry.READ_FAILURES, _Changed, KeyboardInterrupt)
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a parameter."""
+
+    number: int
+    text: str
+    description: str | None = None
+    """None where only the parameter was read, not its history."""
+    who: str = ""
+    """Who wrote it, never as an e-mail address."""
+    when: str = ""
+
+    def same(self, other: "Version") -> bool:
+        """Whether both are the same version, as far as is known of them."""
+        known = self.description is not None and other.description is not None
+        return (
+            self.number == other.number
+            and self.text == other.text
+            and (not known or self.description == other.description)
+        )
+
+    @property
+    def is_brake(self) -> bool:
+        """Whether `handshakectl brake` set this mode."""
+        return self.text == Mode.OBSERVE and (self.description or "").startswith(_BRAKE_ON)
+
+    @property
+    def plan(self) -> str | None:
+        """The plan of the push or remove that set this mode and did not end it; None if no such set it."""
+        match = _PLAN.match(self.description or "") if self.text == Mode.OBSERVE else None
+        return match[1] if match else None
+
+    def told(self) -> str:
+        """Who set it, when, and what they said, for a person."""
+        by = f" by {self.who}" if self.who else ""
+        return f"set{by} at {self.when}" + (f" ({self.description})" if self.description else "")
 
 
-def left_in_observe(ssm: SSMClient, now: Parameters) -> bool:
-    """Whether the mode is observe since a push that stopped midway, as the parameter's own description says.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person was shown of an account before the answer."""
 
-    Costs a call only where the mode is observe. Raises what botocore raises.
+    parameters: Parameters
+    mode: Version | None
+    """None if there is no such parameter."""
+
+    def changed(self, now: "Shown") -> list[str]:
+        """The parameters that are not any more as they were shown."""
+        before, after = self.parameters.content().raw, now.parameters.content().raw
+        mode = f"{self.parameters.prefix}mode"
+        names = {name for name in before.keys() | after.keys() if name != mode and before.get(name) != after.get(name)}
+        same = self.mode.same(now.mode) if self.mode and now.mode else self.mode is now.mode
+        return sorted(names if same else {*names, mode})
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What somebody else wrote in the last instant, and was overwritten."""
+
+    name: str
+    number: int | None
+    """None where it cannot be told what it was: the parameter was deleted meanwhile."""
+    text: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an order to write."""
+
+    written: tuple[str, ...]
+    why: str
+    """Why it is not all done; empty if it is."""
+    lost: tuple[Lost, ...]
+    mode: str | None
+    """The mode's text, as it was read last; None if there is none, or if it cannot be read."""
+    mode_is: str
+    """The same as a sentence: what the mode is in the end."""
+    interrupted: bool = False
+    touched: bool = True
+    """Whether anything may have been written."""
+
+
+class _Meanwhile(Exception):
+    """Somebody else changed something; nothing of it was overwritten."""
+
+
+class _Unclear(Exception):
+    """What was written does not show, so that something may have been overwritten."""
+
+
+class _Overwritten(_Unclear):
+    """Something of somebody else's was overwritten."""
+
+
+_FAILURES = (*retry.READ_FAILURES, _Meanwhile, _Unclear, KeyboardInterrupt)
+
+
+def look(ssm: Any, prefix: str) -> Shown:
+    """All parameters and the mode's last version, as they are now.
+
+    Raises `retry.READ_FAILURES`; `BadInput` if the mode changes as often as it is read.
     """
-    if now.mode != Mode.OBSERVE:
-        return False
-    wanted: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [f"{now.prefix}mode"]}]
-    pages = ssm.get_paginator("describe_parameters").paginate(ParameterFilters=wanted)
-    found = (raw.get("Description", "") for page in pages for raw in page["Parameters"])
-    return any(text.startswith(f"handshakectl {_BRAKE_ON}") for text in found)
+    mode = f"{prefix}mode"
+    for _ in range(_MOST_LOOKS):
+        parameters = read(ssm, clock(), prefix)
+        here = _version_in(parameters, mode)
+        last = history(ssm, mode)[-1:] if here else []
+        if here is None:
+            return Shown(parameters, None)
+        if last and last[0].same(here):
+            return Shown(parameters, last[0])
+    raise BadInput(f"{mode}: changes as often as it is read; try again")
 
 
-def release(prefix: str) -> str:
-    """The command that ends the brake."""
-    return f"aws ssm put-parameter --name {prefix}mode --value {Mode.ENFORCE.value} --overwrite"
+def history(ssm: Any, name: str) -> list[Version]:
+    """The versions of a parameter that are kept, oldest first; none without it. Raises `retry.READ_FAILURES`."""
+    try:
+        pages = list(retry.pages(clock(), ssm.get_parameter_history, lambda page: page["Parameters"], Name=name))
+        return retry.once(
+            lambda: sorted(
+                (_version(raw) for page in pages for raw in page.content["Parameters"]), key=lambda each: each.number
+            )
+        )
+    except ClientError as error:
+        if error_code(error) == "ParameterNotFound":
+            return []
+        raise
+
+
+def plan_of(planned: Parameters) -> str:
+    """What names a plan in a brake's description: a hash over names and texts of the documents as they will be."""
+    texts = sorted((name, raw["Value"]) for name, raw in planned.documents().items())
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+
+
+def left_unfinished(shown: Shown, wanted: Mapping[str, str | None]) -> bool:
+    """Whether the mode is observe since an earlier run, which was to come to the same documents as this one."""
+    plan = shown.mode.plan if shown.mode else None
+    return plan is not None and plan == plan_of(shown.parameters.with_documents(wanted))
+
+
+def mode_sentence(mode: str | None) -> str:
+    """What a mode is, for the last line."""
+    if mode is None:
+        return "there is no mode, which is observe: nothing is accepted"
+    return f"the mode is {mode}" if mode in set(Mode) else "the mode is invalid: nothing is accepted"
 
 
 @dataclass
 class Writer:
-    """Writes parameters, each version with a description that says who, when and why."""
+    """Writes to one account for one verb, each version with a description that says who, when and why."""
 
-    ssm: SSMClient
+    ssm: Any
+    prefix: str
+    verb: str
     by: str
-    """Who writes; empty where that may not be shown."""
+    """Who calls; empty where that may not be shown."""
     reason: str
-    read: Callable[[], Parameters]
-    """All parameters as they are now."""
     written: list[str] = field(default_factory=list)
-    """The documents that were written so far."""
+    """The documents that were written or removed so far."""
+    _lost: list[Lost] = field(default_factory=list)
+    _touched: bool = False
 
-    def write(self, current: Parameters, changed: Mapping[str, str]) -> None:
-        """Writes the documents that changed. Raises `Stopped` where that ended midway, else what botocore raises."""
-        if len(changed) > 1:
-            self._write_under_brake(current, changed)
+    def documents(self, shown: Shown, wanted: Mapping[str, str | None], *, finish: bool) -> Outcome:
+        """Writes documents; None for a text removes one.
+
+        `finish` releases the brake that an earlier run with the same plan left behind.
+        Raises `retry.READ_FAILURES` and `BadInput` where nothing was written.
+        """
+
+        def steps(now: Shown) -> None:
+            planned, brake = now.parameters.with_documents(wanted), None
+            enforced = now.mode is not None and now.mode.text == Mode.ENFORCE
+            if finish or (enforced and len(wanted) > 1):
+                what = f"{self.verb}, brake on, plan {plan_of(planned)}"
+                brake = self._put(self._mode, Mode.OBSERVE.value, now.mode, what)
+            for name, text in wanted.items():
+                before = _version_in(now.parameters, name)
+                if text is None:
+                    self._remove(name, before)
+                else:
+                    self._put(name, text, before, self.verb)
+                self.written.append(name)
+            self._read_back(planned, brake)
+            if brake:
+                self._release(brake)
+
+        return self._carried_out(shown, steps, list(wanted))
+
+    def brake(self, shown: Shown) -> Outcome:
+        """Sets the mode to observe with our mark. Raises as `documents`."""
+        return self._carried_out(shown, self._brake_on, [])
+
+    def release(self, shown: Shown) -> Outcome:
+        """Sets the mode to enforce, if it is still the one that was shown. Raises as `documents`."""
+
+        def steps(now: Shown) -> None:
+            if now.mode is not None:
+                self._release(now.mode)
+
+        return self._carried_out(shown, steps, [])
+
+    @property
+    def _mode(self) -> str:
+        return f"{self.prefix}mode"
+
+    def _brake_on(self, now: Shown) -> None:
+        self._put(self._mode, Mode.OBSERVE.value, now.mode, _BRAKE_ON.removeprefix("handshakectl "))
+
+    def _carried_out(self, shown: Shown, steps: Callable[[Shown], None], names: Iterable[str]) -> Outcome:
+        now = look(self.ssm, self.prefix)
+        why, interrupted = "", False
+        if changed := shown.changed(now):
+            why = f"{', '.join(changed)}: changed since it was shown; nothing was written: look at it and try again"
         else:
-            for name, text in changed.items():
-                self._put(name, text, "push")
+            try:
+                steps(now)
+            except _FAILURES as error:
+                interrupted = isinstance(error, KeyboardInterrupt)
+                why = self._why(error, names)
+                if isinstance(error, _Unclear):
+                    why += self._hold()
+        mode, mode_is = self._mode_now()
+        return Outcome(tuple(self.written), why, tuple(self._lost), mode, mode_is, interrupted, self._touched)
 
-    def _write_under_brake(self, current: Parameters, changed: Mapping[str, str]) -> None:
-        mode = f"{current.prefix}mode"
-        planned = current.with_documents(changed)
-        enforced = current.mode == Mode.ENFORCE
-        version: int | None = current.raw[mode].get("Version") if mode in current.raw else None
-        if enforced:
-            version = self._brake(mode)
-        try:
-            for name, text in changed.items():
-                self._put(name, text, "push")
-            self._read_back(planned, version)
-            if enforced:
-                self._put(mode, Mode.ENFORCE.value, "push, brake off")
-        except _FAILURES as error:
-            raise self._stopped(error, current.prefix, changed, enforced) from error
+    def _why(self, error: BaseException, names: Iterable[str]) -> str:
+        if isinstance(error, KeyboardInterrupt):
+            why = "interrupted"
+        elif isinstance(error, (_Meanwhile, _Unclear)):
+            why = str(error)
+        else:
+            why = explained(error) if isinstance(error, Exception) else type(error).__name__
+        missing = [name for name in names if name not in self.written]
+        if not missing and not self.written:
+            return why
+        return f"{why}; written: {', '.join(self.written) or 'nothing'}; not written: {', '.join(missing) or 'nothing'}"
 
-    def _brake(self, mode: str) -> int:
-        try:
-            return self._put(mode, Mode.OBSERVE.value, _BRAKE_ON)
-        except retry.CALL_FAILURES as error:
-            text = f"{explained(error)}: the mode could not be set to observe, so no document was written"
-            raise BadInput(f"push: {text}; `handshakectl pull` shows the mode") from error
+    def _put(self, name: str, text: str, before: Version | None, what: str) -> Version:
+        """Writes a version over the one that was seen.
 
-    def _put(self, name: str, text: str, what: str) -> int:
-        by = f" by {self.by}" if self.by else ""
-        time = datetime.now(UTC).isoformat(timespec="seconds")
-        why = f": {sanitize(self.reason)}" if self.reason else ""
-        request: PutParameterRequestTypeDef = {
+        Raises `retry.CALL_FAILURES` where nothing was written, else `_Meanwhile` and `_Unclear`.
+        """
+        mark = self._description(what)
+        request = {
             "Name": name,
             "Value": text,
             "Type": "String",
             "Tier": "Intelligent-Tiering",
-            "Overwrite": True,
-            "Description": f"handshakectl {what}{by} at {time}{why}",
+            "Overwrite": before is not None,
+            "Description": mark,
         }
-        version = retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
-        if "/policy/" in name:
-            self.written.append(name)
-        return version
+        failure: Exception | None = None
+        try:
+            retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
+            self._touched = True
+        except retry.CALL_FAILURES as error:
+            failure = error  # an answer can be lost after the write, and the write be tried again by botocore
+        versions = self._history(name, mark, failure)
+        own = [each for each in versions if each.description == mark]
+        if own:
+            self._touched = True
+            self._tell_lost(name, before, [each for each in versions if each.number < own[-1].number], own)
+            if versions[-1] is not own[-1]:
+                raise _Meanwhile(f"{name}: somebody else wrote there right after us")
+            return own[-1]
+        if failure is None:
+            raise _Unclear(f"{name}: was written, and does not show: somebody else deleted it")
+        if isinstance(failure, ClientError) and error_code(failure) == "ParameterAlreadyExists":
+            raise _Meanwhile(f"{name}: somebody else made it meanwhile")
+        raise failure
 
-    def _read_back(self, planned: Parameters, mode_version: int | None) -> None:
-        """Raises `_Changed` unless everything reads as planned, and nobody else has touched the mode."""
-        wanted = planned.snapshot().policy
-        mode = f"{planned.prefix}mode"
+    def _history(self, name: str, mark: str, failure: Exception | None) -> list[Version]:
+        """The parameter's versions, once ours is among them."""
 
-        def differs(seen: Parameters) -> bool:
-            policy = seen.snapshot().policy
-            if isinstance(policy, InvalidPolicy) or isinstance(wanted, InvalidPolicy):
-                return True
-            return policy.version != wanted.version or seen.raw.get(mode, {}).get("Version") != mode_version
+        def missing(versions: list[Version]) -> bool:
+            return not any(each.description == mark for each in versions)
 
-        if differs(retry.until(clock(_READ_BACK_WITHIN), self.read, differs)):
-            raise _Changed
+        try:
+            patience = 0.0 if failure else _SETTLE_WITHIN
+            return retry.until(clock(patience), lambda: history(self.ssm, name), missing)
+        except retry.READ_FAILURES as error:
+            if isinstance(failure, ClientError):
+                raise failure from error
+            if failure is not None:
+                raise _Unclear(f"{explained(failure)}: whether {name} was written cannot be told") from error
+            raise _Unclear(f"{explained(error)}: what was written over at {name} cannot be told") from error
 
-    def _stopped(self, error: BaseException, prefix: str, changed: Mapping[str, str], enforced: bool) -> Stopped:
-        match error:
-            case _Changed():
-                why = "what reads back is not what was written, or somebody else changed the mode or a document"
-            case KeyboardInterrupt():
-                why = "interrupted"
-            case _:
-                why = explained(error) if isinstance(error, Exception) else type(error).__name__
-        missing = [name for name in changed if name not in self.written]
-        written = f"written: {', '.join(self.written) or 'nothing'}; not written: {', '.join(missing) or 'nothing'}"
-        then = f", then: {release(prefix)}" if enforced else ""
-        text = f"stopped midway: {why}; {written}; the mode stays observe, so nothing is accepted: push again{then}"
-        return Stopped(why, text)
+    def _tell_lost(self, name: str, before: Version | None, earlier: list[Version], own: list[Version]) -> None:
+        """Raises `_Overwritten` if our version was not written over the one that was seen."""
+        others = [each for each in earlier if each not in own]
+        known = before is not None and any(each.same(before) for each in others)
+        lost = [each for each in others if not known or (before is not None and each.number > before.number)]
+        self._lost += [Lost(name, each.number, each.text, each.told()) for each in lost]
+        if before is not None and not known and not lost:
+            self._lost.append(Lost(name, None, "", "somebody deleted it meanwhile"))
+            raise _Overwritten(f"{name}: somebody else deleted it in the last instant, and it was written again")
+        if lost:
+            raise _Overwritten(f"{name}: what somebody else wrote there in the last instant was overwritten")
+
+    def _remove(self, name: str, before: Version | None) -> None:
+        self._put(name, EMPTY, before, self.verb)
+        try:
+            retry.once(lambda: self.ssm.delete_parameter(Name=name))
+        except ClientError as error:
+            if error_code(error) != "ParameterNotFound":
+                raise
+
+    def _read_back(self, planned: Parameters, brake: Version | None) -> None:
+        """Raises `_Meanwhile` unless all documents are as planned, and our brake, if there is one, is still on."""
+        wanted = planned.documents_content()
+
+        def differing(seen: Parameters) -> list[str]:
+            found = seen.documents_content()
+            names = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
+            mode = _version_in(seen, self._mode)
+            if brake is not None and (mode is None or not mode.same(brake)):
+                names.add(self._mode)
+            return sorted(names)
+
+        def reading() -> Parameters:
+            return read(self.ssm, clock(), self.prefix)
+
+        if names := differing(retry.until(clock(_SETTLE_WITHIN), reading, lambda seen: bool(differing(seen)))):
+            raise _Meanwhile(f"{', '.join(names)}: not as planned any more: somebody else changed it meanwhile")
+
+    def _release(self, brake: Version) -> None:
+        """Ends a brake. Whatever is not certain ends with the mode at observe."""
+        try:
+            self._put(self._mode, Mode.ENFORCE.value, brake, f"{self.verb}, brake off")
+        except KeyboardInterrupt as error:
+            # The same mark as before, so that the same command again finishes it.
+            what = (brake.description or "").removeprefix("handshakectl ").partition(" by ")[0].partition(" at ")[0]
+            if held := self._hold(what if brake.plan or brake.is_brake else None):
+                raise _Meanwhile(f"interrupted{held}") from error
+            raise
+
+    def _hold(self, what: str | None = None) -> str:
+        """Sees that the mode is observe; a brake of somebody else's is left. Answers with what went wrong in that."""
+        try:
+            last = (history(self.ssm, self._mode) or [None])[-1]  # type: ignore[list-item]
+            if last is None or (last.text == Mode.OBSERVE and not self._is_ours(last)):
+                return ""
+            self._put(self._mode, Mode.OBSERVE.value, last, what or f"{self.verb}, held")
+        except _Overwritten:
+            return ""  # what was lost is told with the rest, and the mode is observe
+        except (*retry.READ_FAILURES, _Meanwhile, _Unclear) as error:
+            why = explained(error) if isinstance(error, retry.READ_FAILURES) else str(error)
+            return f"; and the mode could not be set to observe: {why}"
+        return ""
+
+    def _is_ours(self, version: Version) -> bool:
+        return self._token in (version.description or "")
+
+    def _mode_now(self) -> tuple[str | None, str]:
+        try:
+            mode = read(self.ssm, clock(), self.prefix).mode
+        except retry.READ_FAILURES as error:
+            return None, f"what the mode is cannot be told: {explained(error)}; `handshakectl pull` shows it"
+        return mode, mode_sentence(mode)
+
+    def __post_init__(self) -> None:
+        """Every writer has a token of its own, and counts its writes: no two versions have the same description."""
+        self._token = secrets.token_hex(4)
+        self._count = 0
+
+    def _description(self, what: str) -> str:
+        self._count += 1
+        by = f" by {self.by}" if self.by else ""
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        why = f": {sanitize(self.reason)}" if self.reason else ""
+        return f"handshakectl {what}{by} at {time} [{self._token}-{self._count}]{why}"
+
+
+def _version(raw: Mapping[str, Any]) -> Version:
+    when = raw.get("LastModifiedDate")
+    return Version(
+        int(raw["Version"]),
+        str(raw["Value"]),
+        str(raw.get("Description") or ""),
+        name_in(str(raw.get("LastModifiedUser") or "")),
+        when.isoformat(timespec="seconds") if isinstance(when, datetime) else "an unknown time",
+    )
+
+
+def _version_in(parameters: Parameters, name: str) -> Version | None:
+    raw = parameters.raw.get(name)
+    return Version(int(raw.get("Version", 0)), raw["Value"]) if raw else None

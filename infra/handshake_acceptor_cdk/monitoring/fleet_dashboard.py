@@ -18,11 +18,11 @@ from handshake_relay.metric import Metric as RelayMetric
 
 _PERIOD = Duration.minutes(5)
 _MOST_ACCOUNTS = 20
-"""Lines of one graph. The worst come first; `handshakectl fleet status` lists all."""
+"""Lines of one graph. The worst come first; `handshakectl status` lists all."""
 _HEADER = (
     f"# {NAME}: the fleet\n"
     "Every graph by account shows the worst first. **An account wants a person?** Its own alarms say what happened, and"
-    " `handshakectl fleet status` lists all accounts in one table."
+    " `handshakectl status` lists all accounts in one table."
 )
 
 

@@ -1,10 +1,10 @@
-"""`handshakectl fleet`: many accounts in one table."""
+"""`handshakectl status`: one account or many in one table."""
 
 from typing import Annotated
 
 import typer
 
-from handshakectl.account.checks import Verdict
+from handshakectl.account.checks import Verdict, not_entered
 from handshakectl.commands.options import (
     PARALLEL,
     Accounts,
@@ -19,21 +19,15 @@ from handshakectl.commands.options import (
     Stack,
     prefix,
 )
-from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.errors import EXIT_NO, EXIT_YES
 from handshakectl.fleet.grouping import totals
 from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import refuse_twins, targets
-from handshakectl.fleet.status import HEADERS, not_entered, status_of
-from handshakectl.names import PREFIX
+from handshakectl.fleet.selection import refuse_twins, selected
+from handshakectl.fleet.status import HEADERS, Status, status_of
 from handshakectl.output import say, say_json, say_table
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
-
-
-@app.callback()
-def fleet() -> None:
-    """Look at many accounts at once."""
 
 
 @app.command(cls=ManyValues)
@@ -47,7 +41,7 @@ def status(
     stack: Stack = None,
     profile: Profile = None,
     region: Region = None,
-    path: Prefix = PREFIX,
+    path: Prefix = None,
     as_json: Json = False,
 ) -> int:
     """Show each account: deployed, mode, policy version, pending handshakes, last sweep.
@@ -55,14 +49,14 @@ def status(
     Reads only. Exit status 0 if all is well, 1 if anything is wrong or cannot be told in any account.
     """
     where = prefix(path)
-    many = targets(profile, region, profiles, role, accounts, accounts_file, parallel)
-    if not many:
-        raise BadInput("fleet status: which accounts? Give --profiles, or --role with --accounts or --accounts-file")
+    selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
+    many = selection.targets
+    if selection.alone:
+        many[0].enter()  # without credentials it is bad input, and no account
+    answers = map_parallel(many, lambda one: status_of(one, stack, where), parallel, doing="looking at")
     found = [
-        not_entered(target, answer.why) if isinstance(answer, Failed) else answer
-        for target, answer in zip(
-            many, map_parallel(many, lambda one: status_of(one, stack, where), parallel), strict=True
-        )
+        Status(target.account_id, target.profile, (not_entered(answer.why),)) if isinstance(answer, Failed) else answer
+        for target, answer in zip(many, answers, strict=True)
     ]
     refuse_twins((row.account_id, row.profile) for row in found if row.account_id)
     rows = sorted(found, key=lambda row: (row.account_id or "", row.profile or ""))
