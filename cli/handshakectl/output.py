@@ -136,3 +136,9 @@ def _lines(text: str) -> list[str]:
 def plural(count: int, thing: str) -> str:
     """`1 document`, `2 documents`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def name_in(arn: str) -> str:
+    """The session or user of an ARN; the role where that is an e-mail address; empty where neither may be shown."""
+    names = [part for part in arn.split("/")[1:] if "@" not in part]
+    return names[-1] if names else ""

@@ -16,6 +16,7 @@ from botocore.exceptions import ProfileNotFound
 
 from handshake_core.retry import once
 from handshakectl.errors import BadInput
+from handshakectl.output import name_in
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -79,12 +80,6 @@ def _caller(arn: str) -> Caller:
     """Raises `ValueError` if it is no ARN."""
     _, partition, _, _, account_id, _ = arn.split(":", 5)
     return Caller(account_id, partition, name_in(arn))
-
-
-def name_in(arn: str) -> str:
-    """The session or user of an ARN; the role where that is an e-mail address; empty where neither may be shown."""
-    names = [part for part in arn.split("/")[1:] if "@" not in part]
-    return names[-1] if names else ""
 
 
 def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[], Aws]]:

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from handshakectl.commands.options import (
+from handshakectl.errors import BadInput
+from handshakectl.fleet.selection import selected
+from handshakectl.fleet.writing import Order, carry_out
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -21,9 +24,6 @@ from handshakectl.commands.options import (
     asked_well,
     prefix,
 )
-from handshakectl.errors import BadInput
-from handshakectl.fleet.selection import selected
-from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.verbs import ManyValues
 

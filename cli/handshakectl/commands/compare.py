@@ -9,8 +9,8 @@ import typer
 
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import load
-from handshakectl.commands.options import Json
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.options import Json
 from handshakectl.output import say, say_json
 from handshakectl.policy.comparison import Change, Kind, Names, compare, sentences
 from handshakectl.policy.files import read_documents

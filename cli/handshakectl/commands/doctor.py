@@ -6,7 +6,11 @@ from typing import Any
 import typer
 
 from handshakectl.account.checks import Finding, Verdict, examine, not_entered
-from handshakectl.commands.options import (
+from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.fleet.grouping import alike, totals
+from handshakectl.fleet.parallel import Failed, map_parallel
+from handshakectl.fleet.selection import Target, label, selected
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -20,10 +24,6 @@ from handshakectl.commands.options import (
     Stack,
     prefix,
 )
-from handshakectl.errors import EXIT_NO, EXIT_YES
-from handshakectl.fleet.grouping import alike, totals
-from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, label, selected
 from handshakectl.output import plural, say, say_json, word
 from handshakectl.verbs import ManyValues
 

@@ -13,8 +13,8 @@ from handshake_acceptor.record import Outcome, Record
 from handshakectl.account.session import Aws
 from handshakectl.account.waiting import BY_HAND, decided, look
 from handshakectl.clock import clock
-from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.output import say, say_json, say_table
 from handshakectl.policy.parameters import Parameters, read
 

@@ -7,8 +7,8 @@ import typer
 
 from handshakectl.account.session import Aws
 from handshakectl.clock import clock
-from handshakectl.commands.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.options import Json, Prefix, Profile, Region, prefix
 from handshakectl.output import complain, say, say_json
 from handshakectl.policy.parameters import Parameters, read
 

@@ -8,7 +8,10 @@ import typer
 
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
-from handshakectl.commands.options import (
+from handshakectl.errors import BadInput
+from handshakectl.fleet.selection import selected
+from handshakectl.fleet.writing import Order, carry_out
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -27,9 +30,6 @@ from handshakectl.commands.options import (
     asked_well,
     prefix,
 )
-from handshakectl.errors import BadInput
-from handshakectl.fleet.selection import selected
-from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.files import read_documents

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from handshakectl.commands.options import (
+from handshakectl.errors import BadInput
+from handshakectl.fleet.selection import selected
+from handshakectl.fleet.writing import Order, carry_out
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -22,9 +25,6 @@ from handshakectl.commands.options import (
     asked_well,
     prefix,
 )
-from handshakectl.errors import BadInput
-from handshakectl.fleet.selection import selected
-from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.policy.parameters import why_no_name
 from handshakectl.verbs import ManyValues

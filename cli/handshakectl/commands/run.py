@@ -9,7 +9,13 @@ import typer
 from botocore.config import Config
 
 from handshakectl.account.session import Aws
-from handshakectl.commands.options import (
+from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES, BadInput
+from handshakectl.failures import attempt
+from handshakectl.fleet.grouping import totals
+from handshakectl.fleet.parallel import Failed, map_parallel
+from handshakectl.fleet.selection import Target, label, targets
+from handshakectl.names import NAME
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -20,12 +26,6 @@ from handshakectl.commands.options import (
     Region,
     Role,
 )
-from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES, BadInput
-from handshakectl.failures import attempt
-from handshakectl.fleet.grouping import totals
-from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, label, targets
-from handshakectl.names import NAME
 from handshakectl.output import complain, sanitize, say, say_json, say_table
 from handshakectl.verbs import ManyValues
 

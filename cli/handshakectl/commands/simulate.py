@@ -18,8 +18,8 @@ from handshake_core.handshake import (
     Role,
     timestamp,
 )
-from handshakectl.commands.options import Json
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.options import Json
 from handshakectl.output import complain, say, say_json, word
 from handshakectl.policy.files import read_documents, read_json
 from handshakectl.verbs import ManyValues

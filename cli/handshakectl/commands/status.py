@@ -5,7 +5,12 @@ from typing import Annotated
 import typer
 
 from handshakectl.account.checks import Verdict, not_entered
-from handshakectl.commands.options import (
+from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.fleet.grouping import totals
+from handshakectl.fleet.parallel import Failed, map_parallel
+from handshakectl.fleet.selection import refuse_twins, selected
+from handshakectl.fleet.status import HEADERS, Status, status_of
+from handshakectl.options import (
     PARALLEL,
     Accounts,
     AccountsFile,
@@ -19,11 +24,6 @@ from handshakectl.commands.options import (
     Stack,
     prefix,
 )
-from handshakectl.errors import EXIT_NO, EXIT_YES
-from handshakectl.fleet.grouping import totals
-from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import refuse_twins, selected
-from handshakectl.fleet.status import HEADERS, Status, status_of
 from handshakectl.output import say, say_json, say_table
 from handshakectl.verbs import ManyValues
 

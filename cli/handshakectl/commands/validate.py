@@ -8,8 +8,8 @@ import typer
 
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import load
-from handshakectl.commands.options import Json, Settings
 from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshakectl.options import Json, Settings
 from handshakectl.output import plural, say, say_json
 from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import ceiling

@@ -22,11 +22,10 @@ from botocore.exceptions import ClientError
 
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
-from handshakectl.account.session import name_in
 from handshakectl.clock import clock
 from handshakectl.errors import BadInput
 from handshakectl.failures import error_code, explained
-from handshakectl.output import sanitize
+from handshakectl.output import name_in, sanitize
 from handshakectl.policy.parameters import Parameters, read
 
 ACTIONS = {
