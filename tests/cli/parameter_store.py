@@ -25,10 +25,12 @@ class ParameterStore:
         for name, text in texts.items():
             self.write(f"{PREFIX}{name.replace('__', '/')}", text)
 
-    def write(self, name, text, description="", who="arn:aws:sts::222222222222:assumed-role/Security/olga"):
-        """A write by somebody, past all that can go wrong with a call."""
+    def write(self, name, text, description=None, who="arn:aws:sts::222222222222:assumed-role/Security/olga"):
+        """A write by somebody, past all that can go wrong. Without a description it keeps the last one's."""
         self._seconds += 1
         versions = self.versions.setdefault(name, [])
+        if description is None:
+            description = versions[-1]["Description"] if versions else ""
         versions.append(
             {
                 "Name": name,

@@ -141,6 +141,66 @@ def test_an_invalid_policy_is_a_no_with_its_place(service):
     assert f"the policy is invalid: {PREFIX}policy/allowlist: /Statement/0: Effect is missing" in result.stdout
     answer = json.loads(run("pending", "--json").stdout)
     assert (answer["policy_version"], answer["handshakes"][0]["decision"]) == (None, "POLICY_INVALID")
+    assert answer["mode"] == "enforce"
+
+
+@pytest.mark.parametrize(
+    ("mode", "said", "told"),
+    [
+        ("observe", "observe", "mode observe"),
+        ("stop", "INVALID", "mode INVALID"),
+        (None, None, "mode missing, which is"),
+    ],
+)
+def test_the_mode_is_the_one_that_is_set_whatever_the_policy(service, mode, said, told):
+    policy({"Sid": "Bad"}, mode=mode or "enforce")
+    if mode is None:
+        session(region_name="us-east-1").client("ssm").delete_parameter(Name=f"{PREFIX}mode")
+    assert json.loads(run("pending", "--json").stdout)["mode"] == said
+    assert told in run("pending").stdout.splitlines()[0]
+
+
+# Many accounts
+
+MANY = ("--role", "Operator", "--accounts", "222222222222", "333333333333")
+
+
+def test_many_functions_are_invoked_each_with_its_row():
+    needs = RECORD | {"outcome": "NEEDS_HUMAN"}
+
+    def assumed(request):
+        key = request["RoleArn"].split(":")[4]
+        return {"Credentials": {"AccessKeyId": key, "SecretAccessKey": "s", "SessionToken": "t"}}
+
+    results = [{"mode": "enforce", "decisions": [RECORD]}, {"mode": "enforce", "decisions": [needs]}]
+
+    def invoke(_):
+        return {"Payload": io.BytesIO(json.dumps(results.pop(0)).encode())}
+
+    identity = {"Arn": f"arn:aws:sts::{MANAGEMENT}:assumed-role/Admin/maria"}
+    with answers(AssumeRole=assumed, Invoke=invoke, GetCallerIdentity=identity):
+        result = run("run", *MANY, "--parallel", "1", "--json")
+    assert [row["account_id"] for row in json.loads(result.stdout)] == ["222222222222", "333333333333"]
+    assert result.exit_code == 1, "one decision needs a person"
+    results += [{"mode": "enforce", "decisions": []}] * 2
+    with answers(AssumeRole=assumed, Invoke=invoke, GetCallerIdentity=identity):
+        result = run("run", *MANY)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "2 accounts: 2 ok")
+
+
+def test_a_decision_that_needs_a_person_is_a_no():
+    with function({"mode": "enforce", "decisions": [RECORD | {"outcome": "NEEDS_HUMAN"}]}):
+        assert run("run").exit_code == 1
+
+
+def test_many_are_examined_and_what_is_wrong_is_said_once():
+    identity = {"Arn": f"arn:aws:sts::{MANAGEMENT}:assumed-role/Admin/maria"}
+    with answers(AssumeRole=DENIED, GetCallerIdentity=identity):
+        result = run("doctor", *MANY)
+        shown = json.loads(run("doctor", *MANY, "--json").stdout)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "2 accounts: 2 not ok")
+    assert [(row["account_id"], row["healthy"]) for row in shown] == [("222222222222", False), ("333333333333", False)]
+    assert result.stdout.count("every account refuses") == 2
 
 
 # run

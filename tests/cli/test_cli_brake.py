@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -354,3 +355,5 @@ def test_the_verbs_that_write_need_exactly_the_actions_that_are_listed():
             assert run(*command, "--yes").exit_code == 0
     services = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}
     assert {f"{services.get(operation, 'ssm')}:{operation}" for _, operation in seen} == set(ACTIONS)
+    page = (Path(__file__).parents[2] / "docs/fleet.md").read_text("utf-8")
+    assert "\n".join(f"| `{action}` | {why} |" for action, why in ACTIONS.items()) + "\n\n" in page

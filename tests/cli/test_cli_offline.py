@@ -1,6 +1,7 @@
 """`handshakectl validate` and `simulate`: no AWS, answers as the contract says them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,29 @@ def test_an_allow_that_can_never_allow_anything_is_a_warning(write, folder, stat
     assert warning["pointer"] == "/Statement/0"
     assert says in warning["message"]
     assert "warning: a.json: /Statement/0: Join can never" in run("validate", "a.json", *options).stdout
+
+
+def test_a_document_that_no_parameter_holds_is_a_mistake():
+    result = run("validate", FIELD / "16b-policy-9k.json", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["valid"], answer["policy_version"]) == (1, False, None)
+    assert answer["errors"][0]["message"].startswith("8730 bytes; a parameter holds 8192 (8 KB): split it")
+
+
+@pytest.mark.parametrize(("size", "warned"), [(4096, False), (4097, True), (8192, True)])
+def test_a_document_that_no_standard_parameter_holds_is_a_warning(folder, size, warned):
+    text = document(allow())
+    folder.joinpath("a.json").write_text(text + " " * (size - len(text)))
+    result = run("validate", "a.json")
+    assert (result.exit_code, f"warning: a.json: {size} bytes; over 4096" in result.stdout) == (0, warned)
+
+
+def test_completion_names_the_verbs():
+    words = {"_HANDSHAKECTL_COMPLETE": "complete_bash", "COMP_WORDS": "handshakectl b", "COMP_CWORD": "1"}
+    executable = Path(sys.executable).with_name("handshakectl")
+    result = subprocess.run([executable], env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["brake"]
+    assert "--install-completion" in run("--help").stdout
 
 
 @pytest.mark.parametrize(

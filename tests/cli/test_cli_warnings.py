@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handshake_acceptor.policy.decide import DecisionKind, Policy, decide
+from handshake_acceptor.policy.decide import DecisionKind, Effect, Policy, decide
 from handshake_acceptor.policy.documents import Document, load
 from handshake_core.handshake import Account, Action, Handshake, Role, State
 from handshakectl.policy import unreachable
@@ -101,11 +101,27 @@ def test_an_allow_that_never_allows_is_found(statements, ceiling, why):
         ([allow(action=TRANSFER, **when(CurrentOrganization="ANY")), deny(**when(CurrentOrganization=O1))], None),
         ([allow(organization=[O1, O2]), deny(**origin(OrganizationId=O1))], None),
         ([deny()], None),
-        ([deny(**when(NotAfter=PAST))], None),
+        ([deny(**when(NotAfter=SOON))], None),
+        ([deny(Action="ENABLE_ALL_FEATURES", **when(CurrentOrganization=["NONE", O1]))], None),
+        ([deny(**when(CurrentOrganization="NONE"))], None),
     ],
 )
 def test_an_allow_that_can_still_allow_something_is_not_warned_about(statements, ceiling):
     assert found(*statements, ceiling=ceiling) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (deny("Freeze", **when(NotAfter=PAST)), "its NotAfter, 2026-11-01T00:00:00+00:00, is past"),
+        (deny("Freeze", **when(NotBefore="2025-12-20T00:00:00Z", NotAfter="2026-01-06T00:00:00Z")), "is past"),
+        (deny("Freeze", Action="ENABLE_ALL_FEATURES", **when(CurrentOrganization="NONE")), "accounts that may not"),
+    ],
+)
+def test_a_deny_that_never_denies_is_found(statement, why):
+    (warning,) = found(allow(), statement)
+    assert (warning.pointer, why in warning.message) == ("/Statement/1", True)
+    assert warning.message.startswith("Freeze can never deny anything: ")
 
 
 def test_the_end_of_time_is_no_trouble():
@@ -146,12 +162,13 @@ def statements(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(statements())
-def test_a_warning_is_given_exactly_where_nothing_is_ever_accepted(made):
+def test_a_warning_is_given_exactly_where_nothing_is_ever_accepted_or_denied(made):
     """Against all handshakes, accounts and times of a small world."""
     documents = [Document("policy.json", json.dumps({"Version": "2026-01-01", "Statement": made}))]
     policy = load(documents)
     assert isinstance(policy, Policy)
-    accepts = set()
+    accepts, denies = set(), set()
+    alone = [Policy((each,), "") for each in policy.statements if each.effect is Effect.DENY]
     marks = [datetime.fromisoformat(mark) for mark in (PAST, SOON, LATER)]
     times = [NOW, *(mark + timedelta(seconds=step) for mark in marks for step in (-1, 0, 1))]
     accounts = [
@@ -168,6 +185,8 @@ def test_a_warning_is_given_exactly_where_nothing_is_ever_accepted(made):
                     decision = decide(handshake, policy, Account("2" * 12, "aws", role, current), time)
                     if time >= NOW and decision.kind is DecisionKind.ACCEPT:
                         accepts.update(decision.sids)
-    allows = {statement["Sid"] for statement in made if statement["Effect"] == "Allow"}
+                    for each in alone if time >= NOW else ():
+                        denied = decide(handshake, each, Account("2" * 12, "aws", role, current), time)
+                        denies.update(denied.sids if denied.kind is DecisionKind.DENY else ())
     warned = {warning.message.split()[0] for warning in unreachable.find(policy, documents, NOW)}
-    assert warned == allows - accepts
+    assert warned == {statement["Sid"] for statement in made} - accepts - denies

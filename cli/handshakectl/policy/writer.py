@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,8 @@ class Version:
     who: str = ""
     """Who wrote it, never as an e-mail address."""
     when: str = ""
+    inherited: bool = False
+    """Whether the description is the one of the version before: a write that gives none keeps it, mark and all."""
 
     def same(self, other: "Version") -> bool:
         """Whether both are the same version, as far as is known of them."""
@@ -71,18 +73,20 @@ class Version:
     @property
     def is_brake(self) -> bool:
         """Whether `handshakectl brake` set this mode."""
-        return self.text == Mode.OBSERVE and (self.description or "").startswith(_BRAKE_ON)
+        return self.text == Mode.OBSERVE and not self.inherited and (self.description or "").startswith(_BRAKE_ON)
 
     @property
     def plan(self) -> str | None:
         """The plan of the push or remove that set this mode and did not end it; None if no such set it."""
-        match = _PLAN.match(self.description or "") if self.text == Mode.OBSERVE else None
+        braked = self.text == Mode.OBSERVE and not self.inherited
+        match = _PLAN.match(self.description or "") if braked else None
         return match[1] if match else None
 
     def told(self) -> str:
         """Who set it, when, and what they said, for a person."""
         by = f" by {self.who}" if self.who else ""
-        return f"set{by} at {self.when}" + (f" ({self.description})" if self.description else "")
+        said = self.description and not self.inherited
+        return f"set{by} at {self.when}" + (f" ({self.description})" if said else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +170,7 @@ def history(ssm: Any, name: str) -> list[Version]:
     """The versions of a parameter that are kept, oldest first; none without it. Raises `retry.READ_FAILURES`."""
     try:
         pages = list(retry.pages(clock(), ssm.get_parameter_history, lambda page: page["Parameters"], Name=name))
-        return retry.once(
-            lambda: sorted(
-                (_version(raw) for page in pages for raw in page.content["Parameters"]), key=lambda each: each.number
-            )
-        )
+        return retry.once(lambda: _versions(raw for page in pages for raw in page.content["Parameters"]))
     except ClientError as error:
         if error_code(error) == "ParameterNotFound":
             return []
@@ -299,14 +299,19 @@ class Writer:
             "Overwrite": before is not None,
             "Description": mark,
         }
-        failure: Exception | None = None
+        failure, number = None, None
         try:
-            retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
+            number = retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
             self._touched = True
         except retry.CALL_FAILURES as error:
             failure = error  # an answer can be lost after the write, and the write be tried again by botocore
         versions = self._history(name, mark, failure)
-        own = [each for each in versions if each.description == mark]
+        # Our own second attempt has our mark, too; a later version of somebody else's may have kept it.
+        own = [
+            each
+            for each in versions
+            if each.description == mark and (each.number <= number if number is not None else not each.inherited)
+        ]
         if own:
             self._touched = True
             self._tell_lost(name, before, [each for each in versions if each.number < own[-1].number], own)
@@ -399,7 +404,7 @@ class Writer:
         return ""
 
     def _is_ours(self, version: Version) -> bool:
-        return self._token in (version.description or "")
+        return not version.inherited and self._token in (version.description or "")
 
     def _mode_now(self) -> tuple[str | None, str]:
         try:
@@ -419,6 +424,14 @@ class Writer:
         time = datetime.now(UTC).isoformat(timespec="seconds")
         why = f": {sanitize(self.reason)}" if self.reason else ""
         return f"handshakectl {what}{by} at {time} [{self._token}-{self._count}]{why}"
+
+
+def _versions(raws: Iterable[Mapping[str, Any]]) -> list[Version]:
+    versions = sorted(map(_version, raws), key=lambda each: each.number)
+    return [
+        replace(each, inherited=bool(each.description) and each.description == before.description) if before else each
+        for before, each in zip([None, *versions], versions, strict=False)
+    ]
 
 
 def _version(raw: Mapping[str, Any]) -> Version:
