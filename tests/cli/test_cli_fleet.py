@@ -91,7 +91,8 @@ def test_people_get_a_table_and_totals(service):
     assert lines[2].split()[:5] == ["wrong", B, "UPDATE_COMPLETE", "enforce", "invalid:"]
     assert f"policy: invalid: {ALLOWLIST}: not JSON" in lines[2]
     assert lines[3].split()[:8] == ["cannot", "tell", C, "?", "?", "?", "?", "?"]
-    assert lines[3].endswith("account: AWS refuses Something: AccessDenied: the caller lacks the permission")
+    assert f"account: AWS refuses AssumeRole: AccessDenied: arn:aws:iam::{C}:role/Operator to " in lines[3]
+    assert lines[3].endswith("2 other accounts did not refuse, so look at this one: its number, its role, its trust")
     assert lines[4:] == ["3 accounts: 1 ok, 1 wrong, 1 cannot tell"]
     assert "diego" not in result.output
 
