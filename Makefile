@@ -12,7 +12,8 @@ BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 
-.PHONY: help demo aws test test-on unit lint synth package template sbom audit faults faults-e2e fuzz mutation bench lock clean
+.PHONY: help demo aws test test-on unit coverage infra e2e lint synth package template sbom release audit faults faults-e2e \
+  fuzz mutation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,15 +26,27 @@ aws: ## the same environment, left running until Ctrl-C
 	@$(BOTH) $(VENV) $(AWS) $(CDK)
 	@.venv/bin/python -m local.demo --keep
 
-test: ## lint, types, all tests
+test: ## lint, types, all tests, and how much of the functions' code they run
 	@$(BOTH) lint $(AWS) $(CHECKS) $(CDK)
-	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov
 
 test-on: $(ON) ## unit, cli and faults tests with another Python, in an environment of its own: PYTHON=python3.13
 	@$(dir $(ON))bin/pytest -n 2 tests/unit tests/cli tests/faults
 
+quick: lint ## lint, types, and the tests that need no process and no synthesis: within a minute
+	@.venv/bin/pytest -q -n 2 --durations=10 tests/unit tests/cli
+
 unit: $(VENV) ## the unit tests alone, in seconds
 	@.venv/bin/pytest -q -n 2 tests/unit
+
+coverage: $(VENV) ## unit, cli and faults tests, with the branches of the functions' code that they run, and the floor
+	@.venv/bin/pytest -q -n 2 tests/unit tests/cli tests/faults --cov
+
+infra: $(VENV) $(CHECKS) $(CDK) ## the templates, the asset, the wheel in an empty environment, the benchmarks' checks
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/infra tests/install bench/checks
+
+e2e: $(VENV) $(AWS) $(CDK) ## the tests that deploy with the real CDK to the embedded AWS (minutes)
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 lint: $(VENV)
 	@.venv/bin/ruff check .
@@ -51,6 +64,18 @@ template: $(VENV) ## one template for many accounts, and its asset; its path is 
 
 sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
 	@.venv/bin/python -m handshake_acceptor_cdk.asset.sbom
+
+release: $(VENV) ## wheel, template with its asset, SBOM and checksums in dist/: the same bytes for the same commit
+	@test -z "$$(git status --porcelain)" || { echo "commit first: a release is of a commit" >&2; exit 1; }
+	@rm -rf dist build/release build/template && mkdir -p dist build/release
+	@umask 022 && git archive HEAD pyproject.toml README.md LICENSE lambda infra cli | tar -x -C build/release && \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/pip -q --disable-pip-version-check wheel \
+	    --no-deps --no-index --no-build-isolation --wheel-dir dist build/release
+	@.venv/bin/python -m handshake_acceptor_cdk.stacks.template $(SETTINGS) > build/release/template
+	@.venv/bin/python -m handshake_acceptor_cdk.asset.sbom > build/release/sbom
+	@cp build/template/* dist && cp "$$(tail -n 1 build/release/sbom)" dist/handshake-acceptor.cdx.json
+	@cd dist && LC_ALL=C sha256sum * > SHA256SUMS
+	@echo dist/SHA256SUMS
 
 audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
 	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
@@ -81,7 +106,7 @@ lock: ## pin again what the .in files ask for
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 
 clean: ## forget everything that was built or installed
-	rm -rf .venv .venv-aws .venv-checks .venv-on node_modules build cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aws .venv-checks .venv-on node_modules build dist cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV) $(ON): requirements-dev.txt pyproject.toml
 	@echo "setting up $(@D) (once, about a minute)" >&2

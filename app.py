@@ -12,8 +12,7 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 from aws_cdk import App, Stack
 
-from handshake_acceptor_cdk.asset.build import RELAY as RELAY_ASSET
-from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset
+from handshake_acceptor_cdk.asset.build import BuildFailed
 from handshake_acceptor_cdk.settings import acceptor, hub, relay
 from handshake_acceptor_cdk.settings.reading import HUB, RELAY, STACK, WrongSettings, given
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
@@ -27,12 +26,12 @@ _REGION = os.environ.get("CDK_DEFAULT_REGION", "us-east-1")
 
 def _acceptor(app: App) -> Stack:
     read = acceptor.load(app.node, _REGION)
-    return AcceptorStack(app, "HandshakeAcceptor", settings=read, asset=build_asset(), account=_ACCOUNT)
+    return AcceptorStack(app, "HandshakeAcceptor", settings=read, account=_ACCOUNT)
 
 
 def _relay(app: App) -> Stack:
     read = relay.parse(given(app.node, RELAY), _REGION)
-    return RelayStack(app, "HandshakeRelay", settings=read, asset=build_asset(asset=RELAY_ASSET), account=_ACCOUNT)
+    return RelayStack(app, "HandshakeRelay", settings=read, account=_ACCOUNT)
 
 
 def _hub(app: App) -> Stack:

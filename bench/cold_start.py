@@ -19,13 +19,13 @@ one, else the one that runs this; the bytecode is made by that one.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import median, quantiles
 
+from bench.shared.figure import figure
 from bench.starts.runtime_api import StartFailed, started
 from bench.starts.served import asked, aws, world
 from bench.starts.variants import Variant, runtime, size, variants, zipped_size
@@ -113,9 +113,7 @@ def report(figure_: str, unit: str, by_variant: dict[str, list[float]]) -> None:
     ours = median(by_variant["ours"])
     for name, values in by_variant.items():
         if name != "ours" and not (name == "empty" and "package" in figure_):
-            line = {"bench": f"cold start: {figure_}, against {name}", "value": round(ours, 3), "unit": unit}
-            line |= {"baseline": round(median(values), 3), "ratio": round(ours / median(values), 3)}
-            print(json.dumps(line), flush=True)
+            figure(f"cold start: {figure_}, against {name}", ours, unit, median(values))
 
 
 if __name__ == "__main__":

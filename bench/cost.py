@@ -22,6 +22,7 @@ from typing import Any
 from aws_cdk import App
 from aws_cdk.assertions import Template
 
+from bench.shared.figure import figure
 from handshake_acceptor_cdk.settings.acceptor import parse
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
 
@@ -132,11 +133,6 @@ def one(resources: dict[str, Any], kind: str) -> dict[str, Any]:
 def minutes(expression: str) -> int:
     number, unit = expression.removeprefix("rate(").removesuffix(")").split()
     return int(number) * {"minute": 1, "hour": 60, "day": 1440}[unit.removesuffix("s")]
-
-
-def figure(bench: str, value: float, unit: str, baseline: float) -> None:
-    line = {"bench": bench, "value": round(value, 4), "unit": unit, "baseline": round(baseline, 4)}
-    print(json.dumps(line | {"ratio": round(value / baseline, 4)}), flush=True)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.retry_behaviour import figure
+from bench.shared.figure import figure
 from bench.simulation.fleet import CONFLICTS, HOUR, IDLE_METRICS, SWEEPS, Fleet
 from bench.simulation.limits import HARSH, LIKELY, PER_ORGANIZATION, SWEEP, TIMEOUT
 from bench.simulation.members import Members

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
+from bench.shared.figure import figure
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy, Policy, decide
 from handshake_acceptor.policy.documents import Document, load
 from handshake_core.handshake import Account, Handshake, Role
@@ -74,11 +75,6 @@ def interleaved(first: Callable[[], object], second: Callable[[], object]) -> tu
     first(), second()
     pairs = [(seconds(first), seconds(second)) for _ in range(ROUNDS)]
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-
-
-def figure(bench: str, value: float, unit: str, baseline: float) -> None:
-    line = {"bench": bench, "value": round(value, 3), "unit": unit, "baseline": round(baseline, 3)}
-    print(json.dumps(line | {"ratio": round(value / baseline, 3)}), flush=True)
 
 
 def main() -> None:

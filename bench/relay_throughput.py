@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
+from bench.shared.figure import figure
 from handshake_relay.hint import DETAIL_TYPE, SOURCE, Hint
 from local.aws import REGION, EmbeddedAws, embedded_aws
 
@@ -92,15 +93,8 @@ def main() -> None:
         for _ in range(TIMES):
             ours.append(by_relay(aws, event))
             loops.append(by_loop(aws, handshakes))
-    value, baseline = len(MEMBERS) / median(ours), len(MEMBERS) / median(loops)
-    line = {
-        "bench": "relay: hints a second to 500 members, with listing them, against one PutEvents a hint without",
-        "value": round(value, 1),
-        "unit": "hints/s",
-        "baseline": round(baseline, 1),
-        "ratio": round(value / baseline, 3),
-    }
-    print(json.dumps(line), flush=True)
+    bench = "relay: hints a second to 500 members, with listing them, against one PutEvents a hint without"
+    figure(bench, len(MEMBERS) / median(ours), "hints/s", len(MEMBERS) / median(loops))
 
 
 if __name__ == "__main__":

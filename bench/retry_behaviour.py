@@ -14,7 +14,6 @@ it acts on. The last figure says what that buys: a Deny that is set during the f
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
+from bench.shared.figure import figure
 from local.world import World, allow, client_error, deny
 
 SCHEDULES = 400
@@ -33,6 +33,14 @@ CALL = 0.1
 """Seconds that a call takes."""
 _THROTTLED, _CONCURRENT = "TooManyRequestsException", "ConcurrentModificationException"
 _MORE_CODES = {"ThrottlingException", "RequestLimitExceeded"}
+
+
+METHODS = {
+    "Accept": "accept_handshake",
+    "List": "list_handshakes_for_account",
+    "Organization": "describe_organization",
+    "Describe": "describe_handshake",
+}
 
 
 @dataclass(frozen=True)
@@ -64,14 +72,11 @@ class Aws(World):
         self.policy(allow())
         self.wanted = self.invite()
         self.random = random.Random(schedule.seed)
-        self.served = {"Accept": self.client.accept_handshake, "List": self.client.list_handshakes_for_account}
-        self.served |= {"Organization": self.client.describe_organization, "Describe": self.client.describe_handshake}
-        self.served["Policy"] = self.parameters.get_parameters_by_path
-        self.client.accept_handshake = self.through("Accept")
-        self.client.list_handshakes_for_account = self.through("List")
-        self.client.describe_organization = self.through("Organization")
-        self.client.describe_handshake = self.through("Describe")
+        self.served = {"Policy": self.parameters.get_parameters_by_path}
         self.parameters.get_parameters_by_path = self.through("Policy")  # type: ignore[method-assign]
+        for operation, method in METHODS.items():
+            self.served[operation] = getattr(self.client, method)
+            setattr(self.client, method, self.through(operation))
 
     @property
     def elapsed(self) -> float:
@@ -175,11 +180,6 @@ NAMES = (
     "outage of 60 s",
     "outage of 120 s",
 )
-
-
-def figure(bench: str, value: float, unit: str, baseline: float) -> None:
-    line = {"bench": bench, "value": round(value, 3), "unit": unit, "baseline": round(baseline, 3)}
-    print(json.dumps(line | {"ratio": round(value / baseline, 3) if baseline else None}), flush=True)
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ and by the processor; another process answers the pages, from memory.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from statistics import median
 
 import botocore.session
 
+from bench.shared.figure import figure
 from bench.starts.aws import OWN
 from bench.starts.served import asked, aws, world
 from handshake_acceptor.organizations import Organizations
@@ -40,7 +40,7 @@ def main() -> None:
         reader = ThreadPoolExecutor(max_workers=1)
 
         def bare() -> int:
-            listed, arguments = 0, {}
+            listed, arguments = 0, dict[str, str]()
             while True:
                 page = organizations.list_handshakes_for_account(**arguments)
                 listed += len(page["Handshakes"])
@@ -63,9 +63,7 @@ def main() -> None:
         pairs = [(measured(run), measured(bare)) for _ in range(ROUNDS)]
     for index, kind in enumerate(("clock", "processor")):
         ours_, loop = (median(pair[which][index] for pair in pairs) for which in (0, 1))
-        line = {"bench": f"sweep: 10,000 finished handshakes in 1,000 pages, against a bare loop, {kind}"}
-        line |= {"value": round(ours_, 3), "unit": "s", "baseline": round(loop, 3), "ratio": round(ours_ / loop, 3)}
-        print(json.dumps(line), flush=True)
+        figure(f"sweep: 10,000 finished handshakes in 1,000 pages, against a bare loop, {kind}", ours_, "s", loop)
 
 
 def measured(function: Callable[[], object]) -> tuple[float, float]:

@@ -48,7 +48,8 @@ class EmbeddedAws:
 
     def client(self, service: str, account_id: str) -> Any:
         """A boto3 client that calls as an account, over HTTP."""
-        return boto3.client(
+        make: Callable[..., Any] = boto3.client
+        return make(
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from local.aws import FUNCTION, EmbeddedAws
 from local.cloudwatch.dashboard_svg import Seen, draw
 from local.cloudwatch.metrics import Datum, evaluate
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import DatapointTypeDef, MetricAlarmTypeDef
+
 
 def metrics(aws: EmbeddedAws, account_id: str, since: datetime) -> list[Datum]:
     """Everything that CloudWatch was sent since then."""
-    cloudwatch = aws.client("cloudwatch", account_id)
+    cloudwatch: CloudWatchClient = aws.client("cloudwatch", account_id)
     return [
         Datum(metric["Namespace"], metric["MetricName"], dimensions, value, point["Unit"], point["Timestamp"])
         for metric in cloudwatch.list_metrics()["Metrics"]
@@ -30,16 +34,17 @@ def metrics(aws: EmbeddedAws, account_id: str, since: datetime) -> list[Datum]:
     ]
 
 
-def _values(point: dict[str, Any]) -> list[float]:
+def _values(point: DatapointTypeDef) -> list[float]:
     """The values of a second, those in the middle evened out."""
     count, least, most = int(point["SampleCount"]), point["Minimum"], point["Maximum"]
     between = [(point["Sum"] - least - most) / (count - 2)] * (count - 2) if count > 2 else []
     return [least, *between, most][:count]
 
 
-def alarms(aws: EmbeddedAws, account_id: str) -> dict[str, dict[str, Any]]:
+def alarms(aws: EmbeddedAws, account_id: str) -> dict[str, MetricAlarmTypeDef]:
     """The deployed alarms, by the last part of their names."""
-    found = aws.client("cloudwatch", account_id).describe_alarms(AlarmNamePrefix=f"{FUNCTION}-")["MetricAlarms"]
+    cloudwatch: CloudWatchClient = aws.client("cloudwatch", account_id)
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{FUNCTION}-")["MetricAlarms"]
     return {alarm["AlarmName"].removeprefix(f"{FUNCTION}-"): alarm for alarm in found}
 
 

@@ -115,7 +115,8 @@ class Invited:
         store = PolicyStore(_Reads(self, before, dice), clock, PREFIX)
         looker = StateReader(organizations, store, Inline(), clock, self.id, "aws")
         names = _Names()
-        telemetry = Telemetry(names, names, self.now)
+        both: Any = names  # stands for logger and metrics
+        telemetry = Telemetry(both, both, self.now)
         trigger = Trigger.from_event(event)
         report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
         telemetry.run(report, trigger)

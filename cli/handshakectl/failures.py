@@ -4,11 +4,13 @@ Error messages of AWS are not passed on: they name the caller, whose session is 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
 from handshakectl.output import sanitize
+
+T = TypeVar("T")
 
 _ADVICE = {
     "AccessDenied": "the caller lacks the permission",
@@ -43,7 +45,7 @@ def error_code(error: ClientError) -> str:
     return sanitize(str(error.response.get("Error", {}).get("Code", "an unknown error")))
 
 
-def attempt(call: Callable[[], Any], *absent: str) -> Any:
+def attempt(call: Callable[[], T], *absent: str) -> T | None:
     """The call's answer, or None where AWS answers with one of these codes, which mean: it is not there."""
     try:
         return call()

@@ -1,7 +1,7 @@
 """Finds the module of a verb, and turns what goes wrong in it into one line and an exit status.
 
-A verb's function returns its exit status. Its module is imported only when it is asked for: `validate` and
-`simulate` never load an AWS library.
+A verb's function returns its exit status. Its module is imported only when it is asked for: `validate`,
+`simulate` and `compare` never load an AWS library.
 """
 
 import sys
@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from handshakectl.errors import EXIT_BAD_INPUT, EXIT_NO, BadInput
 
-_VERBS = ("validate", "simulate", "pending", "push", "pull", "run", "doctor", "fleet")
+_VERBS = ("validate", "simulate", "compare", "pending", "push", "pull", "run", "doctor", "fleet")
 
 
 class Verbs(TyperGroup):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import Aws, CfnMapping, Stack, Token
+from constructs import Construct
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,10 @@ PARTITIONS: Final = (COMMERCIAL, *OTHERS)
 HOME_REGIONS: Final = tuple(partition.home_region for partition in PARTITIONS)
 
 
-def console(stack: Stack) -> str:
+def console(scope: Construct) -> str:
     """The host of the AWS console for a stack in a home region; a stack for every region finds it out when deployed."""
+    stack = Stack.of(scope)
     if Token.is_unresolved(stack.region):
         hosts = {partition.name: {"Host": partition.console} for partition in PARTITIONS}
-        return CfnMapping(stack, "Console", mapping=hosts).find_in_map(Aws.PARTITION, "Host")
+        return CfnMapping(scope, "Console", mapping=hosts).find_in_map(Aws.PARTITION, "Host")
     return next(partition.console for partition in PARTITIONS if partition.home_region == stack.region)

@@ -56,8 +56,9 @@ class Evidence:
     """The reading before it; None if there was none, or it failed."""
     changed: bool = False
     """Whether something may have been changed since the observation."""
-    used: bool = False
-    """Whether a call was sent on the last reading: before the next one the policy is read again."""
+    spent: bool = False
+    """Whether the policy is to be read again in any case: the last reading began before all else was observed, or a
+    call was sent on it already."""
 
     def is_young(self, now: datetime) -> bool:
         """Whether a reading of the policy that begins at `now` completes it."""
@@ -71,7 +72,7 @@ class Evidence:
         seen, policy = self.observation, self.reading
         if seen is None or not seen.settled or seen.answer.arrived_at is None or self.changed:
             return False
-        if policy is None or self.used:
+        if policy is None or self.spent:
             return False
         # A page each from two moments is a policy that never was: two readings with the same stamps are one that was.
         whole = policy.pages == 1 or (self.before is not None and self.before.stamps == policy.stamps)
@@ -86,16 +87,12 @@ class Evidence:
 
     def observed(self, observation: Observation) -> Evidence:
         """The same with a newer observation."""
-        return replace(self, observation=observation, changed=False)
+        return replace(self, observation=observation, changed=False, spent=True)
 
-    def with_reading(self, reading: Reading | None) -> Evidence:
-        """The same with a newer reading of the policy; None if it failed."""
-        return replace(self, reading=reading, before=self.reading, used=False)
+    def with_reading(self, reading: Reading | None, *, early: bool = False) -> Evidence:
+        """The same with a newer reading of the policy; None if it failed. `early`: it began before the observation."""
+        return replace(self, reading=reading, before=self.reading, spent=early)
 
     def after_call(self, *, changed: bool) -> Evidence:
         """The same after a call was sent on it; `changed` if that had an effect, or may have had one."""
-        return replace(self, used=True, changed=self.changed or changed)
-
-    def settled(self) -> Evidence:
-        """The same once what the account says stands."""
-        return replace(self, observation=replace(self.observation, settled=True)) if self.observation else self
+        return replace(self, spent=True, changed=self.changed or changed)

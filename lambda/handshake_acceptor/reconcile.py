@@ -19,7 +19,7 @@ from handshake_acceptor.state import ListUnreadable, NoEvidence, StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
 from handshake_core.errors import DEADLINE, Failure, Remedy, classify
-from handshake_core.handshake import Handshake, InvalidHandshake, Reason, State
+from handshake_core.handshake import Action, Handshake, InvalidHandshake, Reason, State
 
 
 class SendState(Enum):
@@ -29,16 +29,6 @@ class SendState(Enum):
     BY_ANOTHER = "none had, for another run was faster"
     LOST = "one may have had: its answer was lost"
     ANSWERED = "one has had, or will have: it was answered"
-
-
-@dataclass
-class Memory:
-    """What one process remembers from run to run. It may be lost at any time."""
-
-    unconfirmed: dict[str, Plan] = field(default_factory=dict)
-    """Accepts that were sent and not seen to succeed, by handshake id: the next run settles them first."""
-    stands: set[tuple[str, str]] = field(default_factory=set)
-    """(handshake id, organization) of joins that the account was given a minute to show, and did not."""
 
 
 @dataclass
@@ -52,6 +42,8 @@ class Turn:
     confirms: bool = False
     """Nothing more is sent: it is only looked at."""
     looks: int = 0
+    alone: bool = True
+    """Whether no other invitation of its organization was seen: then the account's own organization proves it."""
     failure: Failure | None = None
     """Of the last attempt, where seconds may cure it."""
     reasons: tuple[Reason, ...] = ()
@@ -61,6 +53,16 @@ class Turn:
     def may_move_account(self) -> bool:
         """Whether an attempt at it has, or may have, accepted an invitation."""
         return self.plan.is_invite and not self.plan.declines and self.sent is not SendState.NOTHING
+
+
+@dataclass
+class Memory:
+    """What one process remembers from run to run. It may be lost at any time."""
+
+    unconfirmed: dict[str, Turn] = field(default_factory=dict)
+    """Accepts that were sent and not seen to succeed, by handshake id: the next run settles them first."""
+    stands: set[tuple[str, str]] = field(default_factory=set)
+    """(handshake id, organization) of joins that the account was given a minute to show, and did not."""
 
 
 class Reconcile:
@@ -159,6 +161,7 @@ class Reconcile:
         if not self._clock.has_time():
             return self._out_of_time(turn)
         turn.plan = replace(decided, attempts=decided.attempts + 1)
+        turn.alone = turn.alone and _is_alone(decided.handshake, state)
         send = self._organizations.decline if decided.declines else self._organizations.accept
         try:
             answer = send(handshake_id)
@@ -198,7 +201,7 @@ class Reconcile:
 
     def _confirm(self, turn: Turn) -> Plan | None:
         """Looks once whether the handshake is over."""
-        if over := _terminal(turn, self._fetch(turn.plan, turn.sent)):
+        if over := _terminal(turn, self._fetch(turn)):
             return self._ended(turn, over)
         if turn.sent is SendState.NOTHING:
             return self._unsettled(turn, *turn.reasons)
@@ -206,15 +209,16 @@ class Reconcile:
         turn.due = self._clock.now() + timedelta(seconds=self._clock.backoff(turn.looks))
         return None
 
-    def _fetch(self, planned: Plan, sent: SendState) -> Handshake | InvalidHandshake:
+    def _fetch(self, turn: Turn) -> Handshake | InvalidHandshake:
         """The handshake as it is now. An organization can refuse every look at it as soon as it is joined."""
-        seen = self._states.fetch_one(planned.handshake.id)
-        if isinstance(seen, Handshake) or not isinstance(planned.handshake, Handshake):
+        wanted = turn.plan.handshake
+        seen = self._states.fetch_one(wanted.id)
+        if isinstance(seen, Handshake) or not isinstance(wanted, Handshake):
             return seen
         # The answer said that the invitation was accepted; what is missing is only that it has had its effect.
-        answered = sent is SendState.ANSWERED and planned.is_invite and not planned.declines
-        if answered and self._states.organization() == planned.handshake.organization_id:
-            return replace(planned.handshake, state=State.ACCEPTED)
+        answered = turn.sent is SendState.ANSWERED and turn.may_move_account and turn.alone
+        if answered and self._states.organization() == wanted.organization_id:
+            return replace(wanted, state=State.ACCEPTED)
         return seen
 
     def _out_of_time(self, turn: Turn) -> Plan:
@@ -231,7 +235,7 @@ class Reconcile:
         """The next run settles it."""
         if turn.sent is SendState.NOTHING or turn.plan.declines:
             return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
-        self._memory.unconfirmed[turn.plan.handshake.id] = turn.plan
+        self._memory.unconfirmed[turn.plan.handshake.id] = turn
         return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
 
     def _ended(self, turn: Turn, ended: Plan) -> Plan:
@@ -242,18 +246,15 @@ class Reconcile:
 
     def _settle_earlier(self, planned: Plan) -> Plan:
         """What became of an accept that an earlier run of this process could not confirm."""
-        sent = self._memory.unconfirmed.get(planned.handshake.id)
-        if sent is None or planned.outcome is None:
+        turn = self._memory.unconfirmed.get(planned.handshake.id)
+        if turn is None or planned.outcome is None:
             return planned  # it is still pending, and still to be accepted
-        seen = planned.handshake
-        if not isinstance(seen, Handshake) and isinstance(sent.handshake, Handshake):
-            seen = self._fetch(sent, SendState.ANSWERED)
+        seen = planned.handshake if isinstance(planned.handshake, Handshake) else self._fetch(turn)
         if isinstance(seen, Handshake) and seen.state.pending:
             return planned  # decided anew; its effect may come yet, so it stays in mind
-        over = _terminal(Turn(sent, self._clock.now(), SendState.ANSWERED), seen)
-        if over is None and self._clock.now() <= _expiry(sent):
-            self._states.note("ACCEPT_UNCONFIRMED", later=False)
-            return replace(sent, attempts=0).with_outcome(Outcome.ACCEPT_UNCONFIRMED, _UNCONFIRMED)
+        over = _terminal(turn, seen)
+        if over is None and self._clock.now() <= _expiry(turn.plan):
+            return replace(turn.plan, attempts=0).with_outcome(Outcome.ACCEPT_UNCONFIRMED, _UNCONFIRMED)
         del self._memory.unconfirmed[planned.handshake.id]
         if over is None:
             return planned
@@ -283,6 +284,14 @@ class Reconcile:
 
 def _shown(state: ObservedState, handshake_id: str) -> Handshake | InvalidHandshake:
     return next(each for each in state.handshakes if each.id == handshake_id)
+
+
+def _is_alone(handshake: Handshake | InvalidHandshake, state: ObservedState) -> bool:
+    """Whether no other invitation of its organization is shown."""
+    others = (each for each in state.handshakes if isinstance(each, Handshake) and each.id != handshake.id)
+    return isinstance(handshake, Handshake) and not any(
+        each.action is Action.INVITE and each.organization_id == handshake.organization_id for each in others
+    )
 
 
 def _terminal(turn: Turn, seen: Handshake | InvalidHandshake) -> Plan | None:

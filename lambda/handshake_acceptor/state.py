@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor, Future
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from handshake_acceptor.evidence import AccountAnswer, Evidence, Observation, is_young
+from handshake_acceptor.evidence import YOUNG, AccountAnswer, Evidence, Observation, is_young
 from handshake_acceptor.observed import (
     LIST_UNREADABLE,
     NOT_SEEN,
@@ -28,7 +28,7 @@ from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.snapshot import PolicySnapshot, Reading
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_core import retry
-from handshake_core.errors import Failure, Remedy, classify
+from handshake_core.errors import DEADLINE, Failure, Remedy, classify
 from handshake_core.handshake import Account, Handshake, InvalidHandshake, Reason, Role, invalid_handshake
 
 POLICY_UNSTABLE = "POLICY_UNSTABLE"
@@ -36,10 +36,13 @@ EVIDENCE_TOO_SLOW = "EVIDENCE_TOO_SLOW"
 NO_EVIDENCE = {
     POLICY_UNSTABLE: "somebody is editing the policy: three readings in a row differ",
     EVIDENCE_TOO_SLOW: "what it takes to decide could not be read fast enough to act on it",
+    DEADLINE: "there was no time left to read what it takes to decide",
 }
 
 MOST_READINGS = 3
 """So often is the policy read for one act, at most."""
+MOST_SLOW_READINGS = 2
+"""Readings in a row that each took too long to be acted on: a policy of so many pages is not read faster."""
 ACCOUNT_LAGS = timedelta(seconds=60)
 """How long the account is looked at again while it does not show an invitation that reads as accepted."""
 
@@ -90,6 +93,7 @@ class StateReader:
         self._snapshot = PolicySnapshot(Mode.OBSERVE, InvalidPolicy((), unreadable=True))
         self._evidence = Evidence()
         self._differences = 0  # how many of the last readings differed from the one before, in a row
+        self._slow_readings = 0
         self._read_list_again = False
         self._joined: dict[str, str] = {}
         self._wanted: set[str] = set()
@@ -113,7 +117,7 @@ class StateReader:
         else:
             nobody = AccountAnswer(unknown_account(self._account_id, self._partition))  # nothing is decided by it
             self._evidence = self._evidence.observed(Observation(listed, nobody))
-        if not (undecided and not self._first.done()) and self._took(self._first.result, patient=False):
+        if not (undecided and not self._first.done()) and self._took(self._first.result, early=True):
             return self._state()
         self._read_policy()
         return self._state()
@@ -142,9 +146,11 @@ class StateReader:
         """
         readings = tries = 0
         while not self.may_act:
-            if readings == MOST_READINGS:
+            if readings == MOST_READINGS or self._slow_readings == MOST_SLOW_READINGS:
                 raise NoEvidence(EVIDENCE_TOO_SLOW)
             self.refresh()
+            if not self._clock.has_time():
+                raise NoEvidence(DEADLINE)
             tries += 1
             pause = self._clock.backoff(tries)
             if not self._took(self._store.reading, patient=not self._clock.has_time(pause)):
@@ -236,13 +242,15 @@ class StateReader:
             # Another run accepted after our list was read: it is pending there, and no statement would allow it now.
             self._read_list_again = True
             listed = self._list()
-        until, looks = self._clock.now() + ACCOUNT_LAGS, 0
+        since: dict[tuple[str, str], datetime] = {}
+        looks = 0
         while late := self._late(listed, answer.account):
             self._evidence = self._evidence.observed(Observation(listed, answer, settled=False))
-            looks += 1
-            left = (until - self._clock.now()).total_seconds()
+            now, looks = self._clock.now(), looks + 1
+            waited = {each: now - since.setdefault(each, now) for each in late}
+            self._stands |= {each for each, time in waited.items() if time >= ACCOUNT_LAGS}
+            left = (ACCOUNT_LAGS - min(waited.values())).total_seconds()
             if left <= 0:
-                self._stands |= late
                 break
             pause = min(max(self._clock.backoff(looks), 1.0), left)
             if not self._clock.has_time(pause):
@@ -255,7 +263,7 @@ class StateReader:
         """Joins that the account does not show, though the invitation reads as accepted and has not expired.
 
         AWS says nowhere when a handshake was accepted, and an account may have left again: it is looked at for a
-        minute, and then what it says stands, in this process.
+        minute from when each was first seen, and then what it says stands, in this process.
         """
         if account.role is Role.UNKNOWN:
             return set()  # nothing is decided on it
@@ -289,15 +297,16 @@ class StateReader:
         return (each for each in listed.handshakes if is_pending(each, now) or each.id in self._wanted)
 
     def _read_policy(self) -> None:
-        self._took(self._store.reading)
+        self._took(self._store.reading, patient=True)
 
-    def _took(self, read: Callable[[], Reading], *, patient: bool = True) -> bool:
-        """Takes a reading of the policy as the last one; False if it failed and, unless `patient`, may be repeated."""
+    def _took(self, read: Callable[[], Reading], *, patient: bool = False, early: bool = False) -> bool:
+        """Takes a reading of the policy as the last one. False: it failed, and may be repeated, unless `patient`."""
         before, reading = self._evidence.reading, None
         try:
             reading = read()
             self._snapshot = reading.snapshot
             self._differences = self._differences + 1 if before and before.stamps != reading.stamps else 0
+            self._slow_readings = self._slow_readings + 1 if reading.ended - reading.began > YOUNG else 0
         except retry.READ_FAILURES as error:
             if not patient and retry.is_retry_now(error):
                 return False
@@ -305,7 +314,7 @@ class StateReader:
             self.note(f"POLICY_UNREADABLE {retry.error_code(error)}", later)
             mistake = PolicyError(self._store.prefix, "", f"could not be read: {retry.error_code(error)}")
             self._snapshot = PolicySnapshot(Mode.OBSERVE, InvalidPolicy((mistake,), unreadable=True))
-        self._evidence = self._evidence.with_reading(reading)
+        self._evidence = self._evidence.with_reading(reading, early=early)
         return True
 
     def _account(self) -> AccountAnswer:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from botocore import xform_name
 from moto import mock_aws
 from moto.core.responses import BaseResponse
 from moto.organizations.responses import OrganizationsResponse
@@ -62,4 +63,4 @@ def _handlers(service: HandshakeService) -> dict[str, Callable[[OrganizationsRes
 
         return answer
 
-    return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): handler(name) for name in OPERATIONS}
+    return {xform_name(name): handler(name) for name in OPERATIONS}

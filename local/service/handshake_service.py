@@ -1,4 +1,4 @@
-"""The handshake part of AWS Organizations, as one state machine without any AWS library.
+"""The handshake part of AWS Organizations, as one state machine.
 
 `HandshakeService.call(operation, account_id, request)` answers as the service does or raises `ServiceError`.
 Time and ids come in as arguments. `local.adapters.moto` and `local.adapters.ministack` put it behind boto3.
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from botocore import xform_name
 
 from local.service.shapes import access_denied, constraint, invalid, master_cannot_leave, resources, shown, target_of
 from local.service.values import (
@@ -100,7 +102,7 @@ class HandshakeService:
         fault = next((fault for fault in self._faults if fault.operation == operation), None)
         if fault and fault.effect is Effect.BEFORE:
             raise self._consume(fault)
-        answer: Json = getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())(account_id, request)
+        answer: Json = getattr(self, xform_name(operation))(account_id, request)
         if fault:
             raise self._consume(fault)
         return answer

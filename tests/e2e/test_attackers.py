@@ -266,8 +266,18 @@ def test_what_has_no_business_below_the_path_stops_everything(acceptor: Acceptor
         '{"Version":"2026-01-01","Statement":[' + '{"Origin":' * 800 + "1" + "}" * 800 + "]}",
         "1" * 8192,
         '"' + "\\" * 8190 + '"',
+        '{"Version":"2026-01-01","Statement":[' + "{}," * 2700 + "{}]}",
     ],
-    ids=["open lists", "open objects", "lists", "lists as statements", "objects as a statement", "digits", "escapes"],
+    ids=[
+        "open lists",
+        "open objects",
+        "lists",
+        "lists as statements",
+        "objects as a statement",
+        "digits",
+        "escapes",
+        "mistakes",
+    ],
 )
 def test_eight_kilobytes_of_anything_are_an_invalid_policy_and_no_crash(acceptor: Acceptor, text: str) -> None:
     acceptor.allow(ALLOWED)

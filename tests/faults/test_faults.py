@@ -488,6 +488,23 @@ def test_the_organization_that_was_joined_proves_an_answered_accept(world: World
     assert timedelta(seconds=20) <= world.now - world.service.handshake(wanted).requested_at < timedelta(seconds=60)
 
 
+def test_the_organization_proves_no_accept_where_two_of_its_invitations_waited(world: World) -> None:
+    """It may have been joined by the other one: a record must not say of this one that it was accepted."""
+    world.policy(allow())
+    world.invite()
+    world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
+    real = world.client.__getattr__("accept_handshake")
+
+    def accepts_the_other(**request: Any) -> dict[str, Any]:
+        [other] = [found.id for found in world.service.handshakes() if found.id != request["HandshakeId"]]
+        real(HandshakeId=other)
+        return {}
+
+    world.client.accept_handshake = accepts_the_other
+    refused_once_accepted(world, "ListHandshakesForAccount", "DescribeHandshake")
+    assert sorted(row[2] for row in summary(world.run())) == ["ACCEPT_UNCONFIRMED", "RETRY_LATER"]
+
+
 def test_an_answered_accept_that_nothing_shows_is_unconfirmed(world: World) -> None:
     world.policy(allow())
     wanted = world.invite()
@@ -730,13 +747,31 @@ def test_a_finished_handshake_that_was_hinted_at_is_read_whole(world: World) -> 
     assert "DescribeHandshake" not in world.client.calls
 
 
-def test_an_invitation_that_waits_for_another_does_not_claim_that_one_was_accepted(world: World) -> None:
+@pytest.mark.parametrize(
+    ("code", "outcomes"),
+    [("ServiceException", ["RETRY_LATER", "ACCEPTED"]), ("TooManyRequestsException", ["ACCEPTED", "RETRY_LATER"])],
+)
+def test_once_an_invitation_may_have_been_accepted_no_other_is_answered(
+    world: World, code: str, outcomes: list[str]
+) -> None:
     world.policy(allow())
     world.invite()
     world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
-    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException"))
+    world.service.inject(Fault(operation="AcceptHandshake", code=code))
     report = world.run()
-    assert sorted(row[2] for row in summary(report)) == ["ACCEPTED", "RETRY_LATER"]
-    [second] = [r for r in report.records if "ONE_INVITE_A_RUN" in {reason.code for reason in r.reasons}]
-    assert "accepted" not in second.reasons[-1].message
-    assert "ONE_INVITE_A_RUN" in codes(report)
+    assert [row[2] for row in summary(report)] == outcomes
+    [other] = [record for record in report.records if record.outcome is Outcome.RETRY_LATER]
+    assert other.reasons[-1].code == "ONE_INVITE_A_RUN"
+    assert "accepted" not in other.reasons[-1].message
+    assert len([found for found in world.service.handshakes() if found.accept_effects]) == 1
+
+
+def test_an_invitation_that_certainly_was_not_accepted_does_not_hold_up_another(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    world.service.add_handshake("INVITE", ORGANIZATION, "mary@example.com")
+    reason = "HANDSHAKE_RATE_LIMIT_EXCEEDED"
+    world.service.inject(
+        Fault(operation="AcceptHandshake", code="HandshakeConstraintViolationException", reason=reason)
+    )
+    assert [row[2] for row in summary(world.run())] == ["RETRY_LATER", "ACCEPTED"]

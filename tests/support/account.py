@@ -41,7 +41,7 @@ class Account:
 
     def text(self, name: str) -> str | None:
         found = self.read(name)
-        return found and found["Value"]
+        return str(found["Value"]) if found else None
 
     def put(self, name: str, value: str) -> None:
         self.client("ssm").put_parameter(Name=f"{PREFIX}{name}", Value=value, Type="String", Overwrite=True)

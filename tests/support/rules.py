@@ -14,7 +14,7 @@ CUSTOM, DEFAULT = "AWS::Events::EventBus.Ref", "default"
 
 
 def recorded(file: str, /, folder: str = "events", **detail: Any) -> dict[str, Any]:
-    event = json.loads((ROOT / "tests" / folder / f"{file}.json").read_text())
+    event: dict[str, Any] = json.loads((ROOT / "tests" / folder / f"{file}.json").read_text())
     event["detail"] |= detail
     return event
 
@@ -24,9 +24,14 @@ def told(deployed: Deployed, bus: str, event: dict[str, Any]) -> list[dict[str, 
     return [
         transformed(rule["Targets"][0]["InputTransformer"], event)
         for rule in deployed.wake_up_rules().values()
-        if rule.get("EventBusName", DEFAULT) == bus
-        and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)
+        if rule.get("EventBusName", DEFAULT) == bus and matches(rule, event)
     ]
+
+
+def matches(rule: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Whether a rule is for an event."""
+    pattern: Any = EventPattern.load(json.dumps(rule["EventPattern"]))
+    return bool(pattern.matches_event(event))
 
 
 def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
@@ -38,4 +43,5 @@ def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> dict[str,
             found = found[key]
         return json.dumps(found)
 
-    return json.loads(re.sub("<([^>]+)>", value, transformer["InputTemplate"]))
+    passed: dict[str, Any] = json.loads(re.sub("<([^>]+)>", value, transformer["InputTemplate"]))
+    return passed

@@ -76,7 +76,7 @@ class Deployed:
 
     def __init__(self, stack: Stack, *, region: str | None = None, parameters: Mapping[str, str] | None = None) -> None:
         """`region` and `parameters` are for a template that leaves them open; a parameter has its default."""
-        self.template: dict[str, Any] = Template.from_stack(stack).to_json()
+        self.template: dict[str, Any] = dict(Template.from_stack(stack).to_json())
         self._region = region or stack.region
         self._partition = next(each.name for each in PARTITIONS if each.home_region == self._region)
         self._parameters = {
@@ -103,7 +103,8 @@ class Deployed:
     def only(self, type_: str) -> dict[str, Any]:
         """The properties of the one resource of a type."""
         (resource,) = self.all(type_).values()
-        return resource["Properties"]
+        properties: dict[str, Any] = resource["Properties"]
+        return properties
 
     def wake_up_rules(self) -> dict[str, dict[str, Any]]:
         """The rules that have a target, by logical id; the one that only counts its matches has none."""
@@ -118,7 +119,8 @@ class Deployed:
     def statements(self, role: str) -> list[dict[str, Any]]:
         """All that a role may do."""
         (policy,) = self.role(role)["Policies"]
-        return policy["PolicyDocument"]["Statement"]
+        statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+        return statements
 
     def resolve(self, value: Any) -> Any:
         match value:
@@ -174,4 +176,4 @@ class Deployed:
         raise AssertionError(f"no condition: {expression}")
 
     def _type(self, name: str) -> str:
-        return self.template["Resources"][name]["Type"]
+        return str(self.template["Resources"][name]["Type"])

@@ -11,7 +11,6 @@ from io import StringIO
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from moto.events.models import EventPattern
 
 from handshake_acceptor.metric import NAMESPACE
 from handshake_acceptor.telemetry import Telemetry
@@ -19,6 +18,7 @@ from handshake_acceptor.trigger import Trigger
 from handshake_acceptor_cdk.names import NAME
 from local.cloudwatch.metrics import Datum, evaluate, read
 from local.world import World
+from tests.support.rules import matches
 from tests.support.synthesis import Deployed
 
 SWEEP = timedelta(minutes=5)
@@ -79,7 +79,7 @@ class Watched:
             for rule in self.deployed.all("AWS::Events::Rule").values()
             if "Targets" not in rule["Properties"]
         )
-        if EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event):
+        if matches(rule, event):
             self._count("AWS/Events", "TriggeredRules", {"RuleName": "AWS::Events::Rule.Ref"}, 1, self.world.now)
 
     def ringing(self) -> set[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +110,51 @@ def test_every_error_in_the_page_is_one_that_is_given() -> None:
     lines = block.splitlines()
     assert len(lines) >= 20
     assert not set(lines) - errors_given()
+
+
+def console_block(containing: str) -> list[str]:
+    (block,) = (block for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) if containing in block)
+    return block.splitlines()
+
+
+def test_the_comparison_in_the_page_is_the_one_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    command, *said = console_block("compare --base 02-lists.json")
+    monkeypatch.chdir(EXAMPLES)
+    result = CliRunner().invoke(app, command.removeprefix("$ handshakectl ").split())
+    assert (result.exit_code, result.stdout.splitlines()) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"), [("nothing", 0), ("less", 0), ("other words", 0), ("more", 1), ("not JSON", 2)]
+)
+def test_the_check_of_a_pull_request_fails_if_anything_is_newly_accepted(
+    tmp_path: Path, change: str, status: int
+) -> None:
+    def run(command: str, folder: Path) -> int:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        identity = {
+            f"GIT_{who}_{what}": "mary@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        return subprocess.run(
+            ["bash", "-ec", command], cwd=folder, env=os.environ | identity | {"PATH": path}
+        ).returncode
+
+    main, branch = tmp_path / "main", tmp_path / "branch"
+    main.joinpath("policy").mkdir(parents=True)
+    for name in ("02-lists.json", "03-deny.json"):
+        main.joinpath("policy", name).write_text(EXAMPLES.joinpath(name).read_text("utf-8"))
+    assert run("git init -q -b main && git add . && git commit -qm policy && git clone -q . ../branch", main) == 0
+    allowlist, guard = branch / "policy/02-lists.json", branch / "policy/03-deny.json"
+    if change == "less":
+        allowlist.unlink()
+    elif change == "other words":
+        allowlist.rename(branch / "policy/platform.json")
+    elif change == "more":
+        guard.unlink()
+    elif change == "not JSON":
+        guard.write_text("{")
+    commands = " && ".join(line.removeprefix("$ ") for line in console_block("git worktree"))
+    assert run(commands, branch) == status
 
 
 def test_the_editor_is_given_the_schema_that_is_used() -> None:

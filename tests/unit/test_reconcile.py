@@ -504,6 +504,30 @@ def test_nothing_is_sent_on_an_account_that_was_read_before_listing_once_more_to
     assert (world.client.calls.count("DescribeOrganization"), world.accepts()) == (2, 0)
 
 
+def test_an_account_that_left_and_joined_again_is_given_a_minute_for_each_join(world: World) -> None:
+    """AWS shows the join of a moment ago late: what was waited for in vain before says nothing about it."""
+    world.policy(allow(), allow("Wide", **OTHER))
+    world.join(OTHER_MANAGEMENT)
+    world.service.call("RemoveAccountFromOrganization", OTHER_MANAGEMENT, {"AccountId": MEMBER})
+    wanted, began, shown = world.invite(), world.now, world.client.describe_organization
+    joined_again: list[bool] = []
+
+    def lagging(**request: Any) -> dict[str, Any]:
+        if joined_again and world.now < began + timedelta(seconds=90):
+            raise client_error("AWSOrganizationsNotInUseException")
+        return shown(**request)
+
+    def join_again() -> None:
+        if not joined_again and world.now >= began + timedelta(seconds=45):
+            joined_again.append(True)
+            world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": world.invite(OTHER_MANAGEMENT)})
+
+    world.client.describe_organization = lagging
+    world.on_sleep = join_again
+    assert [row[1:] for row in summary(world.run()) if row[0] == wanted] == [("NO_MATCH", "LEFT_PENDING")]
+    assert (joined_again, world.accepts()) == ([True], 0)
+
+
 def test_a_cancellation_that_is_faster_is_left_alone(world: World) -> None:
     world.policy(allow())
     wanted = world.invite()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +22,13 @@ from handshakectl.failures import error_code, explained
 from handshakectl.names import NAME
 from handshakectl.output import plural
 from handshakectl.policy.mistakes import first_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sqs import SQSClient
 
 _HOME = {
     "aws": "us-east-1",
@@ -117,6 +125,7 @@ class Checks:
         self._deployed = deployed
 
     def region(self) -> str:
+        """Whether Organizations' events appear in this region."""
         home = _HOME.get(self._deployed.caller.partition)
         if home is None:
             text = f"the home region of partition {self._deployed.caller.partition} is not known here"
@@ -126,6 +135,7 @@ class Checks:
         return f"{home}, the home region"
 
     def stack(self) -> str:
+        """Whether the stack is deployed, no deploy of it failed, and its policy is at the prefix asked about."""
         name, status = self._deployed.stack["StackName"], self._deployed.stack["StackStatus"]
         if status not in _SETTLED:
             raise _Wrong(f"{name} is {status}", "look at the stack's events, then deploy again")
@@ -137,6 +147,7 @@ class Checks:
         return f"{name} is {status}"
 
     def function(self) -> str:
+        """Whether the function can run, reads this policy, and ends before the next sweep."""
         found = self._deployed.function
         state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
         if state not in ("Active", "Inactive") or update != "Successful":
@@ -151,7 +162,8 @@ class Checks:
         return f"{NAME}, {found.get('Runtime', 'unknown runtime')}, {found.get('MemorySize', '?')} MB"
 
     def rules(self) -> str:
-        events = self._deployed.aws.client("events")
+        """Whether rules on both buses wake the function, and none of them is disabled."""
+        events: EventBridgeClient = self._deployed.aws.client("events")
         arn = self._deployed.function["FunctionArn"]
         counted = []
         for bus in ("default", NAME):
@@ -166,6 +178,7 @@ class Checks:
         return f"enabled: {', '.join(counted)}"
 
     def schedule(self) -> str:
+        """Whether the sweep is enabled and wakes the function."""
         found = self._deployed.schedule
         if found["State"] != "ENABLED":
             raise _Wrong("the sweep is disabled, so handshakes by e-mail are never found", "enable it in Scheduler")
@@ -174,6 +187,7 @@ class Checks:
         return f"{NAME}-sweep, {found['ScheduleExpression']}"
 
     def policy(self) -> str:
+        """Whether the policy is valid and in force."""
         policy, mode = self._deployed.snapshot.policy, self._deployed.snapshot.mode
         if isinstance(policy, InvalidPolicy):
             raise _Wrong(f"invalid: {first_of(policy)}", "correct it: handshakectl pull, validate, push")
@@ -206,10 +220,11 @@ class Checks:
         return f"the role may list, read the policy, and accept what it allows ({plural(len(arns), 'origin')})"
 
     def queue(self) -> str:
+        """Whether no event failed for good."""
         url = self._outputs.get("FailureQueueUrl")
         if url is None:
             raise _Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
-        sqs = self._deployed.aws.client("sqs")
+        sqs: SQSClient = self._deployed.aws.client("sqs")
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
         name = url.rsplit("/", 1)[-1]
@@ -218,6 +233,7 @@ class Checks:
         return f"{name} is empty"
 
     def last_run(self) -> str:
+        """Whether the function ran within two sweeps, and that run did not fail."""
         run, since = self._deployed.last_run, self._deployed.two_sweeps_ago
         if run is None:
             advice = "look at the schedule and at the function's errors; handshakectl run wakes it now"
@@ -229,6 +245,7 @@ class Checks:
         return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
 
     def pending(self) -> str:
+        """Whether every handshake that waits is allowed or denied by some statement."""
         view = self._deployed.pending
         if nobody := nobody_allows(view):
             text = f"{plural(nobody, 'handshake')} that no statement allows or denies"
@@ -252,9 +269,10 @@ class Checks:
 
     def _answered_by_others(self, since: datetime) -> Iterator[tuple[str, str]]:
         """(when, handshake id) of every accept and decline whose caller was not the function's role."""
-        pages = self._deployed.aws.client("cloudtrail").get_paginator("lookup_events")
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
+        pages = cloudtrail.get_paginator("lookup_events")
         for name in ("AcceptHandshake", "DeclineHandshake"):
-            wanted = [{"AttributeKey": "EventName", "AttributeValue": name}]
+            wanted: list[LookupAttributeTypeDef] = [{"AttributeKey": "EventName", "AttributeValue": name}]
             for page in pages.paginate(LookupAttributes=wanted, StartTime=since):
                 for event in page["Events"]:
                     record = json.loads(event["CloudTrailEvent"])
@@ -266,7 +284,7 @@ class Checks:
 
     def _has_trail(self) -> bool:
         """Whether a trail records here; without one EventBridge is sent no records."""
-        cloudtrail = self._deployed.aws.client("cloudtrail")
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
         trails = cloudtrail.describe_trails()["trailList"]
         return any(cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"] for trail in trails)
 
@@ -275,7 +293,8 @@ class Checks:
         return {each["OutputKey"]: each["OutputValue"] for each in self._deployed.stack.get("Outputs", [])}
 
     def _refused(self, role: str, action: str, resources: list[str]) -> list[str]:
-        pages = self._deployed.aws.client("iam").get_paginator("simulate_principal_policy")
+        iam: IAMClient = self._deployed.aws.client("iam")
+        pages = iam.get_paginator("simulate_principal_policy")
         return [
             result.get("EvalResourceName", action)
             for page in pages.paginate(PolicySourceArn=role, ActionNames=[action], ResourceArns=resources)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handshake_acceptor.observed import ObservedState
 from handshake_acceptor.organizations import Organizations
@@ -23,6 +23,16 @@ from handshakectl.failures import attempt
 from handshakectl.names import NAME, STACK
 from handshakectl.policy.parameters import Parameters, read
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
+
 _PERIOD = timedelta(minutes=5)
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _MOST_EVENTS = 1000
@@ -30,7 +40,7 @@ _MOST_EVENTS = 1000
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # it is read like `property`
+class once(Generic[T]):  # noqa: N801 - it is read like `property`
     """A property that is read once, whether that answers or raises what reading raises."""
 
     def __init__(self, read: Callable[[Any], T]) -> None:
@@ -64,34 +74,32 @@ class Deployment:
         self._stack = stack
 
     @once
-    def stack(self) -> dict[str, Any]:
+    def stack(self) -> StackTypeDef:
         """The stack, as CloudFormation describes it."""
-        cloudformation = self.aws.client("cloudformation")
+        cloudformation: CloudFormationClient = self.aws.client("cloudformation")
 
-        def described(name: str) -> dict[str, Any]:
-            found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-            return found
+        def described(name: str) -> StackTypeDef:
+            return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
 
         if self._stack is not None:
             return described(self._stack)
-        usual: dict[str, Any] | None = attempt(lambda: described(STACK), "ValidationError")
+        usual = attempt(lambda: described(STACK), "ValidationError")
         if usual is not None:
             return usual
         resources = cloudformation.describe_stack_resources(PhysicalResourceId=NAME)["StackResources"]
         return described(resources[0]["StackId"])
 
     @once
-    def function(self) -> dict[str, Any]:
+    def function(self) -> FunctionConfigurationResponseTypeDef:
         """The function's configuration."""
-        found: dict[str, Any] = self.aws.client("lambda").get_function_configuration(FunctionName=NAME)
-        return found
+        client: LambdaClient = self.aws.client("lambda")
+        return client.get_function_configuration(FunctionName=NAME)
 
     @once
-    def schedule(self) -> dict[str, Any]:
+    def schedule(self) -> GetScheduleOutputTypeDef:
         """The sweep's schedule."""
-        scheduler = self.aws.client("scheduler")
-        found: dict[str, Any] = scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
-        return found
+        scheduler: EventBridgeSchedulerClient = self.aws.client("scheduler")
+        return scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
 
     @once
     def parameters(self) -> Parameters:
@@ -139,8 +147,9 @@ class Deployment:
             if isinstance(record, dict) and record.get("message") == "run":
                 yield event["timestamp"], record
 
-    def _events(self, since: datetime) -> Iterable[dict[str, Any]]:
-        pages = self.aws.client("logs").get_paginator("filter_log_events")
+    def _events(self, since: datetime) -> Iterable[FilteredLogEventTypeDef]:
+        logs: CloudWatchLogsClient = self.aws.client("logs")
+        pages = logs.get_paginator("filter_log_events")
         start = int(since.timestamp() * 1000)
         for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}", startTime=start):
             yield from page["events"]

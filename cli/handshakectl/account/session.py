@@ -1,11 +1,13 @@
 """The AWS account that handshakectl works on: credentials and region from the usual chain, and its clients."""
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -14,6 +16,10 @@ from botocore.exceptions import ProfileNotFound
 
 from handshake_core.retry import once
 from handshakectl.errors import BadInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
 # This is the one retry layer here, for the Lambda's classes too: `clock()` leaves theirs no time for another attempt.
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
@@ -36,8 +42,8 @@ _MAKES_CLIENTS = Lock()
 class Aws:
     """One account in one region. It keeps no client: of hundreds of accounts only those at work hold any."""
 
-    def __init__(self, profile: str | None, region: str | None, **more: Any) -> None:
-        self._session = boto3.Session(profile_name=profile, region_name=region, **more)
+    def __init__(self, profile: str | None, region: str | None, core: botocore.session.Session | None = None) -> None:
+        self._session = boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
         self._keys: dict[str, str] = {}
         self.region: str = self._session.region_name or ""
         if not self.region:
@@ -48,20 +54,24 @@ class Aws:
         try:
             with _MAKES_CLIENTS:
                 wanted = _CONFIG.merge(config) if config else _CONFIG
-                return self._session.client(service, config=wanted, **self._keys)
+                make: Callable[..., Any] = self._session.client  # a name that is a variable has no type
+                return make(service, config=wanted, **self._keys)
         except ValueError as error:  # botocore's answer to an endpoint that is no URL
             raise BadInput(f"AWS configuration: {error}") from error
 
-    def with_credentials(self, given: Mapping[str, Any]) -> "Aws":
+    def with_credentials(self, given: CredentialsTypeDef) -> Aws:
         """The same with other credentials, as STS gives them: whose they are decides which account it is."""
         other = copy(self)
-        names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey"}
-        other._keys = {key: given[name] for key, name in {**names, "aws_session_token": "SessionToken"}.items()}
+        other._keys = {
+            "aws_access_key_id": given["AccessKeyId"],
+            "aws_secret_access_key": given["SecretAccessKey"],
+            "aws_session_token": given["SessionToken"],
+        }
         return other
 
     def caller(self) -> Caller:
         """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
-        sts = self.client("sts")
+        sts: STSClient = self.client("sts")
         return once(lambda: _caller(sts.get_caller_identity()["Arn"]))
 
 
@@ -84,7 +94,7 @@ def of_profiles(profiles: Sequence[str], region: str | None) -> list[Callable[[]
         with _MAKES_CLIENTS:
             core = botocore.session.Session(profile=profile)
             core.register_component("data_loader", loader)
-            return Aws(profile, region, botocore_session=core)
+            return Aws(profile, region, core)
 
     for profile in profiles:
         if profile not in known:

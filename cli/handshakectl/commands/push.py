@@ -93,7 +93,7 @@ def push(
         _show(found)
     stopped = ""
     if found.changed and not dry_run and (yes or agreed(f"Write {plural(len(found.changed), 'document')}?")):
-        writer = Writer(ssm, aws.caller(), reason, lambda: read(ssm, clock(), where))
+        writer = Writer(ssm, aws.caller().name, reason, lambda: read(ssm, clock(), where))
         try:
             writer.write(current, found.changed)
         except Stopped as error:

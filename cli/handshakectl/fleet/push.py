@@ -177,7 +177,7 @@ def _write(order: Order, plan: _Plan) -> Row:
     current = now()
     if current.content() != plan.seen.parameters.content():
         return _failed(plan.row, Failed("its parameters have changed since they were shown; push again"))
-    writer = Writer(ssm, plan.seen.caller, order.reason, now)
+    writer = Writer(ssm, plan.seen.caller.name, order.reason, now)
     try:
         writer.write(current, plan.change.changed)
     except Stopped as error:

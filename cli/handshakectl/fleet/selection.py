@@ -1,9 +1,12 @@
 """Which accounts a command is for: a profile for each, or a role of the same name in all of them."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
@@ -13,6 +16,9 @@ from handshakectl.account.session import Aws, Caller, of_profiles
 from handshakectl.errors import BadInput
 from handshakectl.fleet.grouping import alike
 from handshakectl.policy.files import read_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 SESSION = "handshakectl"
 """What a session of an assumed role is called."""
@@ -93,7 +99,7 @@ def _own(make: Callable[[], Aws]) -> Callable[[], tuple[Aws, Caller]]:
 
 def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel: int) -> list[Target]:
     """The caller assumes the role in each account; who that is stays the caller's name, not the session's."""
-    sts = aws.client("sts", config=Config(max_pool_connections=parallel))
+    sts: STSClient = aws.client("sts", config=Config(max_pool_connections=parallel))
 
     def entering(account_id: str) -> Callable[[], tuple[Aws, Caller]]:
         def enter() -> tuple[Aws, Caller]:

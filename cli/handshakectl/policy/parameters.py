@@ -1,12 +1,17 @@
 """The policy's parameters as people change them: exact texts, names, and what they are together."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore, snapshot
 from handshake_core import retry
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
 
 MAX_BYTES = 8192
 """The most that an advanced parameter holds."""
@@ -36,11 +41,11 @@ class Parameters:
         """A parameter's exact text; None if it is not there."""
         return self.raw[name]["Value"] if name in self.raw else None
 
-    def content(self) -> "Parameters":
+    def content(self) -> Parameters:
         """The same without versions: equal where two accounts, or two moments, have the same."""
         return Parameters(self.prefix, {n: {"Type": r.get("Type"), "Value": r["Value"]} for n, r in self.raw.items()})
 
-    def with_documents(self, texts: Mapping[str, str]) -> "Parameters":
+    def with_documents(self, texts: Mapping[str, str]) -> Parameters:
         """What would be there after these documents were written."""
         return Parameters(
             self.prefix, {**self.raw, **{name: {"Type": "String", "Value": text} for name, text in texts.items()}}
@@ -51,9 +56,10 @@ class Parameters:
         return snapshot(self.prefix, {name: dict(raw) for name, raw in self.raw.items()})
 
 
-def read(ssm: Any, clock: retry.Clock, prefix: str) -> Parameters:
+def read(ssm: SSMClient, clock: retry.Clock, prefix: str) -> Parameters:
     """All parameters below the prefix now. Raises `retry.READ_FAILURES`."""
-    return Parameters(prefix, PolicyStore(ssm, clock, prefix).parameters())
+    client: Any = ssm
+    return Parameters(prefix, PolicyStore(client, clock, prefix).parameters())
 
 
 def why_no_name(name: str) -> str:

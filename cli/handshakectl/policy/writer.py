@@ -4,20 +4,25 @@ While some of several documents are written and others not, the policy is one th
 `observe` meanwhile, and stays so unless everything reads back as it should.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
-from handshakectl.account.session import Caller
 from handshakectl.clock import clock
 from handshakectl.errors import BadInput
 from handshakectl.failures import explained
 from handshakectl.output import sanitize
 from handshakectl.policy.parameters import Parameters
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef, PutParameterRequestTypeDef
 
 MAX_REASON = 800
 """Characters; a parameter's description holds 1024."""
@@ -41,14 +46,14 @@ class _Changed(Exception):
 _FAILURES = (*retry.READ_FAILURES, _Changed, KeyboardInterrupt)
 
 
-def left_in_observe(ssm: Any, now: Parameters) -> bool:
+def left_in_observe(ssm: SSMClient, now: Parameters) -> bool:
     """Whether the mode is observe since a push that stopped midway, as the parameter's own description says.
 
     Costs a call only where the mode is observe. Raises what botocore raises.
     """
     if now.mode != Mode.OBSERVE:
         return False
-    wanted = [{"Key": "Name", "Option": "Equals", "Values": [f"{now.prefix}mode"]}]
+    wanted: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [f"{now.prefix}mode"]}]
     pages = ssm.get_paginator("describe_parameters").paginate(ParameterFilters=wanted)
     found = (raw.get("Description", "") for page in pages for raw in page["Parameters"])
     return any(text.startswith(f"handshakectl {_BRAKE_ON}") for text in found)
@@ -63,8 +68,9 @@ def release(prefix: str) -> str:
 class Writer:
     """Writes parameters, each version with a description that says who, when and why."""
 
-    ssm: Any
-    caller: Caller
+    ssm: SSMClient
+    by: str
+    """Who writes; empty where that may not be shown."""
     reason: str
     read: Callable[[], Parameters]
     """All parameters as they are now."""
@@ -103,10 +109,10 @@ class Writer:
             raise BadInput(f"push: {text}; `handshakectl pull` shows the mode") from error
 
     def _put(self, name: str, text: str, what: str) -> int:
-        by = f" by {self.caller.name}" if self.caller.name else ""
+        by = f" by {self.by}" if self.by else ""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         why = f": {sanitize(self.reason)}" if self.reason else ""
-        request = {
+        request: PutParameterRequestTypeDef = {
             "Name": name,
             "Value": text,
             "Type": "String",

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +23,10 @@ from typing import Final
 from handshake_acceptor_cdk.asset import bytecode
 from handshake_acceptor_cdk.asset.build_failed import BuildFailed as BuildFailed
 from handshake_acceptor_cdk.asset.prune import prune
-from handshake_acceptor_cdk.names import NAME
 from handshake_core.json_schema import compile_to_module
 
-_REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
+_HERE: Final = Path(__file__).parent
+_REQUIREMENTS: Final = _HERE / "requirements.txt"
 
 PYTHON: Final = "3.13"
 """The functions' runtime."""
@@ -100,7 +99,7 @@ def build_asset(folder: Path = Path("build"), asset: Asset = ACCEPTOR, python: s
         shutil.copytree(_dependencies(folder, asset), new)
         for name in asset.packages:
             shutil.copytree(_source(name), new / name, ignore=shutil.ignore_patterns("__pycache__"))
-        (new / "LICENSE").write_text(_license(), "utf-8")
+        shutil.copy(_HERE / "LICENSE", new)
         _make_validators(new, asset)
         if python:
             bytecode.compile_sources(new, python)
@@ -140,18 +139,10 @@ def _source(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _license() -> str:
-    """The project's licence, which pip installs beside the packages, from a checkout too."""
-    text = distribution(NAME).read_text("licenses/LICENSE")
-    if text is None:
-        raise BuildFailed("the function's asset cannot be built: this installation has no licence; install it again")
-    return text
-
-
 def _dependencies(folder: Path, asset: Asset) -> Path:
     """What pip installs, less what is not used; made again only when what it is made from changed."""
     made_from = (
-        *(path.read_text() for path in (_REQUIREMENTS, Path(__file__), Path(__file__).with_name("prune.py"))),
+        *(path.read_text() for path in (_REQUIREMENTS, Path(__file__), _HERE / "prune.py")),
         *(asset.services, asset.operations),
     )
     key = hashlib.sha256(repr(made_from).encode()).hexdigest()
@@ -192,7 +183,7 @@ def _try(package: Path, asset: Asset, python: str) -> None:
         for name in asset.packages
         for path in (package / name).rglob("*.py")
     )
-    check = str(Path(__file__).with_name("check.py"))
+    check = str(_HERE / "check.py")
     _run("-I", "-S", "-B", check, str(package), ",".join(asset.services), ",".join(modules), python=python)
 
 

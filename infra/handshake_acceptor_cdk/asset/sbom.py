@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
 from typing import Final, cast
+from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom
@@ -16,14 +17,17 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset
+from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset, digest
 from handshake_acceptor_cdk.names import NAME
 
 _LICENSES: Final = LicenseFactory()
 
 
 def document(asset: Path) -> str:
-    """CycloneDX 1.6 as JSON: the function and every distribution in its asset, as their own METADATA says."""
+    """CycloneDX 1.6 as JSON: the function and every distribution in its asset, as their own METADATA says.
+
+    The same asset gives the same bytes: the serial number follows from the asset, and no time is stated.
+    """
     function = Component(
         name=NAME,
         version=version(NAME),
@@ -32,8 +36,9 @@ def document(asset: Path) -> str:
         bom_ref=NAME,
     )
     carried = [_component(each) for each in distributions(path=[str(asset)])]
-    bom = Bom(components=carried)
+    bom = Bom(components=carried, serial_number=uuid5(NAMESPACE_URL, digest(asset)))
     bom.metadata.component = function
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # the specification has it optional, the library does not
     bom.register_dependency(function, carried)
     return JsonV1Dot6(bom).output_as_string(indent=2)
 

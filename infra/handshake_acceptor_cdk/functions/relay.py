@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -20,7 +19,7 @@ class RelayFunction(LoggedFunction):
     """Sends hints to the accounts that a call of this management account invited."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: RelaySettings, asset: Path, failures: sqs.IQueue
+        self, scope: Construct, construct_id: str, *, settings: RelaySettings, code: lambda_.Code, failures: sqs.IQueue
     ) -> None:
         super().__init__(
             scope,
@@ -29,10 +28,10 @@ class RelayFunction(LoggedFunction):
             description="Tells invited accounts that there is a handshake to look for",
             role_description="handshake-relay: what its function may ever do",
             handler="handshake_relay.handler.handler",
-            code=lambda_.Code.from_asset(str(asset)),
+            code=code,
             # Five thousand members are 250 pages and 500 calls, one after the other.
             timeout=Duration.minutes(10),
-            grants=_grants(settings.region),
+            grants=_grants(Stack.of(scope).region),
             failures=failures,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,

@@ -19,6 +19,7 @@ from constructs import Construct
 from handshake_acceptor.metric import Metric
 from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.monitoring.saved_queries import ACCEPTED_BY_STATEMENT, DECISIONS, FAILURES, RETRIES, Query
+from handshake_acceptor_cdk.monitoring.widgets import axis, graph
 from handshake_acceptor_cdk.names import NAME
 from handshake_acceptor_cdk.partitions import console
 from handshake_acceptor_cdk.settings.acceptor import Settings
@@ -58,7 +59,7 @@ class Dashboard(cloudwatch.Dashboard):
 
         self.add_widgets(
             cloudwatch.TextWidget(
-                markdown=_header(settings, Stack.of(self)),
+                markdown=_header(settings, scope),
                 width=_WIDTH,
                 height=3,
                 background=cloudwatch.TextWidgetBackground.TRANSPARENT,
@@ -67,40 +68,34 @@ class Dashboard(cloudwatch.Dashboard):
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WIDTH, height=3))
         self.add_widgets(
             # Not as numbers: CloudWatch would go on showing the last one when nothing waits any more.
-            cloudwatch.GraphWidget(
-                title="Waiting now, and the hours it has left",
-                left=[own(Metric.PENDING, "Maximum", minutes=sweep, label="pending")],
+            graph(
+                "Waiting now, and the hours it has left",
+                [own(Metric.PENDING, "Maximum", minutes=sweep, label="pending")],
                 right=[own(Metric.HOURS_LEFT, "Minimum", minutes=sweep, label="hours left of the first to expire")],
                 right_annotations=[
                     cloudwatch.HorizontalAnnotation(value=settings.expiry_hours, label="alarm expires-soon")
                 ],
-                left_y_axis=_COUNT,
-                right_y_axis=cloudwatch.YAxisProps(min=0, label="hours", show_units=False),
-                width=8,
-                height=5,
+                right_y_axis=axis("hours"),
             ),
-            cloudwatch.GraphWidget(
-                title="What became of handshakes",
-                left=[
+            graph(
+                "What became of handshakes",
+                [
                     own(Metric.ACCEPTED, "Sum", minutes=sweep, label="accepted"),
                     own(Metric.DECLINED, "Sum", minutes=sweep, label="declined"),
                     own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep, label="wait, nobody allows them"),
                     own(Metric.NEEDS_HUMAN, "Maximum", minutes=sweep, label="wait for a human"),
                     own(Metric.POLICY_INVALID, "Maximum", minutes=sweep, label="policy invalid"),
                 ],
-                left_y_axis=_COUNT,
                 width=10,
-                height=5,
             ),
-            cloudwatch.GraphWidget(
-                title="From invitation to acceptance",
-                left=[
+            graph(
+                "From invitation to acceptance",
+                [
                     own(Metric.SECONDS_TO_ACCEPT, "p50", minutes=sweep, label="half of them within"),
                     own(Metric.SECONDS_TO_ACCEPT, "Maximum", minutes=sweep, label="all of them within"),
                 ],
-                left_y_axis=cloudwatch.YAxisProps(min=0, label="seconds", show_units=False),
+                "seconds",
                 width=6,
-                height=5,
             ),
         )
         self.add_widgets(
@@ -108,50 +103,45 @@ class Dashboard(cloudwatch.Dashboard):
             table("Retries, by reason", RETRIES, width=8, height=4),
             table("Failed runs, by kind", FAILURES, width=8, height=4),
         )
+        period = Duration.minutes(sweep)
         self.add_widgets(
-            cloudwatch.GraphWidget(
-                title="Alive: runs and errors",
-                left=[
-                    function.metric_invocations(period=Duration.minutes(sweep), statistic="Sum", label="runs"),
-                    function.metric_errors(period=Duration.minutes(sweep), statistic="Sum", label="errors"),
-                    function.metric_throttles(period=Duration.minutes(sweep), statistic="Sum", label="throttles"),
+            graph(
+                "Alive: runs and errors",
+                [
+                    function.metric_invocations(period=period, statistic="Sum", label="runs"),
+                    function.metric_errors(period=period, statistic="Sum", label="errors"),
+                    function.metric_throttles(period=period, statistic="Sum", label="throttles"),
                 ],
-                left_y_axis=_COUNT,
-                width=8,
                 height=4,
             ),
-            cloudwatch.GraphWidget(
-                title="How long a run takes",
-                left=[function.metric_duration(period=Duration.minutes(sweep), statistic="Maximum", label="longest")],
-                left_y_axis=cloudwatch.YAxisProps(min=0, label="milliseconds", show_units=False),
-                width=8,
+            graph(
+                "How long a run takes",
+                [function.metric_duration(period=period, statistic="Maximum", label="longest")],
+                "milliseconds",
                 height=4,
             ),
-            cloudwatch.GraphWidget(
-                title="Queue of failures",
-                left=[
+            graph(
+                "Queue of failures",
+                [
                     failures.metric_approximate_number_of_messages_visible(
-                        period=Duration.minutes(sweep), statistic="Maximum", label="messages"
+                        period=period, statistic="Maximum", label="messages"
                     )
                 ],
-                left_y_axis=_COUNT,
-                width=8,
                 height=4,
             ),
         )
         self.add_widgets(table("Last decisions", DECISIONS, width=_WIDTH, height=7))
 
 
-_COUNT = cloudwatch.YAxisProps(min=0, label="count", show_units=False)
 _AS_STATED = cloudwatch.PeriodOverride.INHERIT
 
 
-def _header(settings: Settings, stack: Stack) -> str:
+def _header(settings: Settings, scope: Construct) -> str:
     runbook = settings.runbook
     where = f"[the runbook]({runbook})" if runbook.startswith("https://") else f"the runbook, `{runbook}`"
-    host = console(stack)
+    host, region = console(scope), Stack.of(scope).region
     allowlist, mode = (
-        f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={stack.region})"
+        f"[{name}](https://{host}/systems-manager/parameters{quote(name)}/description?region={region})"
         for name in (f"{settings.prefix}policy/allowlist", f"{settings.prefix}mode")
     )
     return (

@@ -7,13 +7,12 @@ an account shows up when it has linked itself, and a thousand of them need no li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor_cdk.monitoring.widgets import graph
 from handshake_acceptor_cdk.names import NAME, RELAY_NAME
 from handshake_relay.metric import Metric as RelayMetric
 
@@ -38,32 +37,32 @@ class FleetDashboard(cloudwatch.Dashboard):
             )
         )
         self.add_widgets(
-            _graph("Need a human, by account", [_by_account("MAX", Metric.NEEDS_HUMAN)]),
-            _graph("Policy invalid, by account", [_by_account("MAX", Metric.POLICY_INVALID)]),
-            _graph("Hours left of the first to expire, by account", [_by_account("MIN", Metric.HOURS_LEFT)], "hours"),
+            graph("Need a human, by account", [_by_account("MAX", Metric.NEEDS_HUMAN)]),
+            graph("Policy invalid, by account", [_by_account("MAX", Metric.POLICY_INVALID)]),
+            graph("Hours left of the first to expire, by account", [_by_account("MIN", Metric.HOURS_LEFT)], "hours"),
         )
         self.add_widgets(
-            _graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
-            _graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
-            _graph(
+            graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
+            graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
+            graph(
                 "Accepted and declined, all accounts",
                 [_all("SUM", Metric.ACCEPTED, "accepted"), _all("SUM", Metric.DECLINED, "declined")],
             ),
         )
         self.add_widgets(
-            _graph(
+            graph(
                 "From invitation to acceptance, all accounts",
                 [_all("MAX", Metric.SECONDS_TO_ACCEPT, "longest"), _all("AVG", Metric.SECONDS_TO_ACCEPT, "average")],
                 "seconds",
             ),
-            _graph(
+            graph(
                 "Alive: runs and errors, all accounts",
                 [_all("SUM", "Invocations", "runs", _LAMBDA), _all("SUM", "Errors", "errors", _LAMBDA)],
             ),
-            _graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
+            graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
         )
         self.add_widgets(
-            _graph(
+            graph(
                 "Hints of the relay",
                 [
                     _all("SUM", RelayMetric.HINTS_SENT, "sent", name=RELAY_NAME),
@@ -74,18 +73,6 @@ class FleetDashboard(cloudwatch.Dashboard):
                 width=24,
             )
         )
-
-
-def _graph(
-    title: str, lines: Iterable[cloudwatch.IMetric], unit: str = "count", width: int = 8
-) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(
-        title=title,
-        left=list(lines),
-        left_y_axis=cloudwatch.YAxisProps(min=0, label=unit, show_units=False),
-        width=width,
-        height=5,
-    )
 
 
 _OWN = f"{NAMESPACE}, service", "service"

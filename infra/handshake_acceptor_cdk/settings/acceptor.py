@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,15 @@ from constructs import Node
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Document
 from handshake_acceptor.policy.documents import load as load_policy
-from handshake_acceptor_cdk.settings.reading import CONTEXT, FILE, checked, given, schema
+from handshake_acceptor_cdk.settings.reading import (
+    CONTEXT,
+    FILE,
+    WrongSettings,
+    checked,
+    given,
+    refuse_mistakes,
+    schema,
+)
 from handshake_core.handshake import Action
 
 MOST_GRANTS: Final = 60
@@ -33,7 +41,11 @@ class Origin:
 
     organization_id: str
     management_account_id: str
-    actions: tuple[Action, ...]
+    actions: Sequence[Action] = (Action.INVITE,)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +58,34 @@ class PolicyFile:
     policy: Policy
     read_at: datetime
 
+    @classmethod
+    def read(cls, name: str, folder: Path = Path(), now: Callable[[], datetime] = _now) -> PolicyFile:
+        """The document in a file of a folder. Raises `WrongSettings` with every mistake in it."""
+        try:
+            text = (folder / name).read_bytes().decode("utf-8")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise WrongSettings([f"setting /policy: {json.dumps(name)}: cannot be read: {why}"]) from error
+        policy = load_policy([Document(name, text)])
+        if isinstance(policy, InvalidPolicy):
+            raise WrongSettings(f"setting /policy: {error}" for error in policy.told)
+        if (size := len(text.encode())) > MOST_BYTES:
+            raise WrongSettings([f"setting /policy: {name}: {size} bytes; a parameter holds {MOST_BYTES} (8 KB)"])
+        return cls(name, text, policy, now())
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one deploy of the acceptor stack is told. In JSON the names are in camel case."""
+    """What one deploy of an acceptor is told. In JSON the names are in camel case. Raises `WrongSettings`."""
 
-    region: str
-    origins: tuple[Origin, ...] = ()
+    region: str | None = None
+    """Where `AcceptorStack` is deployed: a home region. None: where its stage is."""
+    origins: Sequence[Origin] = ()
     """The ceiling: the most that the policy can ever allow. None means that nothing can be accepted."""
     allow_any_origin: bool = False
     """No ceiling: whoever may edit the policy decides alone. Never together with `origins`."""
-    declinable: tuple[Origin, ...] = ()
-    management_accounts: tuple[str, ...] = ()
+    declinable: Sequence[Origin] = ()
+    management_accounts: Sequence[str] = ()
     """The accounts that may put hints on the bus. None means that only the sweep finds invitations."""
     policy: PolicyFile | None = None
     """A policy document that code owns: every deploy writes it anew, beside those that people own."""
@@ -76,6 +104,9 @@ class Settings:
     silent_sweeps: int = 3
     clear_sweeps: int = 3
 
+    def __post_init__(self) -> None:
+        refuse_mistakes(self, schema(), self.region, _together)
+
 
 def load(node: Node, region: str) -> Settings:
     """The acceptor's settings of this run of the CDK app. Raises `WrongSettings`.
@@ -86,18 +117,18 @@ def load(node: Node, region: str) -> Settings:
     return parse(given(node), region, folder=Path() if file is None else Path(str(file)).parent)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def parse(raw: Any, region: str, *, folder: Path = Path(), now: Callable[[], datetime] = _now) -> Settings:
     """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake.
 
     Files that they name are looked for from `folder`: that of the settings, or of cdk.json, in which CDK runs the app.
     """
     name = raw.get("policy") if isinstance(raw, dict) else None
-    policy = _policy(name, folder, now) if name and isinstance(name, str) else None
-    problems = policy if isinstance(policy, list) else []
+    policy, problems = None, tuple[str, ...]()
+    if name and isinstance(name, str):
+        try:
+            policy = PolicyFile.read(name, folder, now)
+        except WrongSettings as wrong:
+            problems = wrong.problems
     given = checked(raw, schema(), region, context=CONTEXT, together=_together, problems=problems)
     if "policy" in given:
         given["policy"] = policy
@@ -106,21 +137,6 @@ def parse(raw: Any, region: str, *, folder: Path = Path(), now: Callable[[], dat
     if "management_accounts" in given:
         given["management_accounts"] = tuple(given["management_accounts"])
     return Settings(region=region, **given)
-
-
-def _policy(name: str, folder: Path, now: Callable[[], datetime]) -> PolicyFile | list[str]:
-    """The document that the setting `policy` names, or every mistake in it."""
-    try:
-        text = (folder / name).read_bytes().decode("utf-8")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        return [f"setting /policy: {json.dumps(name)}: cannot be read: {why}"]
-    policy = load_policy([Document(name, text)])
-    if isinstance(policy, InvalidPolicy):
-        return [f"setting /policy: {error}" for error in policy.told]
-    if (size := len(text.encode())) > MOST_BYTES:
-        return [f"setting /policy: {name}: {size} bytes; a parameter holds {MOST_BYTES} (8 KB)"]
-    return PolicyFile(name, text, policy, now())
 
 
 def _together(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from handshake_acceptor_cdk.settings.reading import HUB, checked, schema
+from handshake_acceptor_cdk.settings.reading import HUB, checked, refuse_mistakes, schema
 
 _SCHEMA: Final[dict[str, Any]] = {
+    "definitions": schema()["definitions"],
     "type": "object",
     "additionalProperties": False,
     "properties": {
@@ -19,19 +21,22 @@ _SCHEMA: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """The object `handshakeHub` in cdk.json. At least one of the two names somebody."""
+    """The object `handshakeHub` in cdk.json. At least one of the two names somebody. Raises `WrongSettings`."""
 
-    region: str
-    accounts: tuple[str, ...] = ()
+    region: str | None = None
+    """That of the accounts that link to it. None: where the stage is."""
+    accounts: Sequence[str] = ()
     """Accounts that may link themselves, whatever organization they are in."""
-    organizations: tuple[str, ...] = ()
+    organizations: Sequence[str] = ()
     """Organizations of which every account may."""
+
+    def __post_init__(self) -> None:
+        refuse_mistakes(self, _SCHEMA, self.region, _somebody)
 
 
 def parse(raw: Any, region: str) -> HubSettings:
     """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
-    known = _SCHEMA | {"definitions": schema()["definitions"]}
-    named = checked({} if raw is None else raw, known, region, context=HUB, together=_somebody)
+    named = checked({} if raw is None else raw, _SCHEMA, region, context=HUB, together=_somebody)
     return HubSettings(region=region, **{name: tuple(values) for name, values in named.items()})
 
 

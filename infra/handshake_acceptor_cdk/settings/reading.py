@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Token
+from aws_cdk import Aws, Token
+from botocore import xform_name
 from constructs import Node
 
 from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
 from handshake_core.json_reader import TWICE, NotReadable, read
 from handshake_core.json_schema import compile_schema, violations
 from handshake_core.mistakes import Words, and_more, told
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CONTEXT: Final = "handshakeAcceptor"
 FILE: Final = "settings"
@@ -57,38 +62,72 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+Together = Callable[[dict[str, Any]], Iterable[tuple[str, str]]]
+"""Finds what is wrong with settings that are each right, as (JSON pointer, why)."""
+
+
 def checked(
     raw: Any,
     schema: dict[str, Any],
     region: str,
     *,
     context: str,
-    together: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda raw: (),
+    together: Together = lambda raw: (),
     problems: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Settings that nothing is wrong with, in snake case. Raises `WrongSettings` with the mistakes.
 
-    `together` finds what is wrong with settings that are each right, as (JSON pointer, why). `problems` were found
-    before.
+    `problems` were found before.
     """
     if raw is None:
         raise WrongSettings([f"context {context}: missing; cdk.json must have it, or name a file: -c {FILE}=FILE"])
-    mistakes = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
-    if not mistakes:
-        whole = (*together(raw), *_sink_elsewhere(raw, region))
-        mistakes = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
-    found, more = told(mistakes)
-    if more:
-        found.append(and_more(more))
-    if region not in HOME_REGIONS and not Token.is_unresolved(region):
-        found.append(
-            f"region {region}: Organizations sends its events only to its partition's home region; "
-            f"deploy to {' or '.join(HOME_REGIONS)}"
-        )
-    found += problems
-    if found:
+    if found := [*_mistakes(raw, schema, region, together), *wrong_region(region), *problems]:
         raise WrongSettings(found)
-    return {_snake_case(key): value for key, value in raw.items()}
+    return {xform_name(key): value for key, value in raw.items()}
+
+
+def refuse_mistakes(
+    settings: DataclassInstance, schema: dict[str, Any], region: str | None, together: Together = lambda raw: ()
+) -> None:
+    """Holds settings that Python code states against the schema of those in JSON. Raises `WrongSettings`.
+
+    What has its default value is not looked at, and neither is what the schema does not know: a region, a policy.
+    """
+    changed = (each for each in fields(settings) if getattr(settings, each.name) != each.default)
+    raw = {_camel_case(each.name): _as_json(getattr(settings, each.name)) for each in changed}
+    known = {key: value for key, value in raw.items() if key in schema["properties"] and key != "policy"}
+    if found := _mistakes(known, schema, region or Aws.REGION, together):
+        raise WrongSettings(found)
+
+
+def wrong_region(region: str) -> list[str]:
+    """Why nothing may be deployed to a region; nothing, if it is a home region, or is known only then."""
+    if region in HOME_REGIONS or Token.is_unresolved(region):
+        return []
+    return [
+        f"region {region}: Organizations sends its events only to its partition's home region; "
+        f"deploy to {' or '.join(HOME_REGIONS)}"
+    ]
+
+
+def _mistakes(raw: Any, schema: dict[str, Any], region: str, together: Together) -> list[str]:
+    found = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
+    if not found:
+        whole = (*together(raw), *_sink_elsewhere(raw, region))
+        found = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
+    words, more = told(found)
+    return [*words, and_more(more)] if more else words
+
+
+def _as_json(value: Any) -> Any:
+    if is_dataclass(value):
+        return {_camel_case(each.name): _as_json(getattr(value, each.name)) for each in fields(value)}
+    return [_as_json(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
@@ -102,10 +141,6 @@ def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str
         ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
         where = f"{sink_region} (partition {partition})"
         yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
-
-
-def _snake_case(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def read_file(file: str) -> Any:

@@ -8,9 +8,11 @@ from pathlib import Path
 from aws_cdk import Annotations, CfnOutput, Duration, Environment, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from handshake_acceptor_cdk.asset.build import RELAY, build_asset
 from handshake_acceptor_cdk.events.failure_queue import FailureQueue
 from handshake_acceptor_cdk.events.relay_rules import add_relay_rules
 from handshake_acceptor_cdk.functions.relay import RelayFunction
@@ -24,9 +26,15 @@ class RelayStack(Stack):
     """Everything in the management account, in its partition's home region."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: RelaySettings, asset: Path, account: str | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: RelaySettings,
+        asset: Path | None = None,
+        account: str | None = None,
     ) -> None:
-        """`asset` is the function's asset. Without `account` the template fits every account."""
+        """Without `asset` it is built; without `account` it is the stage's, or any. Raises `BuildFailed`."""
         super().__init__(
             scope,
             construct_id,
@@ -34,7 +42,8 @@ class RelayStack(Stack):
             description="Tells invited accounts that there is an AWS Organizations handshake to look for",
         )
         failures = FailureQueue(self, "Failures", name=RELAY_NAME)
-        relay = RelayFunction(self, "Relay", settings=settings, asset=asset, failures=failures)
+        code = lambda_.Code.from_asset(str(asset or build_asset(asset=RELAY)))
+        relay = RelayFunction(self, "Relay", settings=settings, code=code, failures=failures)
         invitations = add_relay_rules(relay, relay.function)
         if settings.observability_sink:
             ObservabilityLink(self, "Link", sink_arn=settings.observability_sink, log_group=relay.log_group)

@@ -37,7 +37,8 @@ from handshake_acceptor_cdk.names import NAME
 from handshake_acceptor_cdk.partitions import COMMERCIAL, HOME_REGIONS, OTHERS, Partition
 from handshake_acceptor_cdk.settings.acceptor import Settings, load
 from handshake_acceptor_cdk.settings.reading import CONTEXT, FILE, WrongSettings, read_file
-from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack, Inputs, revision
+from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
+from handshake_acceptor_cdk.stacks.parts import Inputs, revision
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument
 from handshake_core.handshake import Action
 
@@ -77,9 +78,9 @@ class TemplateStack(AcceptorStack):
             ],
         )
 
-    def inputs(self, settings: Settings, asset: Path) -> Inputs:
+    def inputs(self, settings: Settings, asset: Path | None) -> Inputs:
         """As the template's parameters say."""
-        code = self._code(asset)
+        code = self._code(asset or build_asset())
         ceiling = self._ceiling(settings)
         accounts = self._list(
             "ManagementAccounts",

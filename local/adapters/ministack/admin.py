@@ -13,6 +13,8 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def with_admin_api(app: Asgi, admin: AdminApi) -> Asgi:
+    """The server, which answers calls of the admin API itself."""
+
     async def with_admin_api(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await app(scope, receive, send)
@@ -26,6 +28,7 @@ def with_admin_api(app: Asgi, admin: AdminApi) -> Asgi:
 
 
 def respond(admin: AdminApi, scope: Scope, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and body of the answer to a call."""
     headers = dict(scope["headers"])
     # A page in a browser cannot send this content type to another origin without asking first.
     if (scope.get("client") or ("",))[0] != LOOPBACK or headers.get(b"content-type") != b"application/json":

@@ -12,6 +12,7 @@ from local.service.handshake_service import OPERATIONS
 
 
 def add_handshakes(aws: Ministack, admin: AdminApi) -> None:
+    """Has the handshake service answer its operations, and forgets its world with everything else on a reset."""
     organizations, account_id = aws["organizations"], aws["responses"].get_account_id
 
     def handler(operation: str) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]]:

@@ -13,6 +13,7 @@ _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHan
 
 
 def teach_iam(aws: Ministack, admin: AdminApi) -> None:
+    """Resources, conditions and refusals as the Service Authorization Reference has them."""
     iam_actions, iam_evaluator = aws["iam_actions"], aws["iam_evaluator"]
     arn_of_others = iam_actions.extract_resource_arn
 

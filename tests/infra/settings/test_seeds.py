@@ -17,7 +17,7 @@ from aws_cdk.assertions import Template
 
 from tests.support.synthesis import LOCAL, synthesize, template
 
-RELEASED = Path(__file__).parents[1] / "e2e" / "releases" / "0.1.0.template.json"
+RELEASED = Path(__file__).parents[2] / "e2e" / "releases" / "0.1.0.template.json"
 KEPT = {"UpdateReplacePolicy": "Retain", "DeletionPolicy": "RetainExceptOnCreate"}
 SEEDS: dict[str, dict[str, Any]] = {
     "PolicyMode8E166E4A": {

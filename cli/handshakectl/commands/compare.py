@@ -1,0 +1,87 @@
+"""`handshakectl compare`: what does this change of the policy change in effect? Offline."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handshake_acceptor.policy.decide import InvalidPolicy, Policy
+from handshake_acceptor.policy.documents import load
+from handshakectl.commands.options import Json
+from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.output import say, say_json
+from handshakectl.policy.comparison import Change, Kind, Names, compare, sentences
+from handshakectl.policy.files import read_documents
+from handshakectl.policy.mistakes import first_of
+from handshakectl.verbs import ManyValues
+
+app = typer.Typer(add_completion=False)
+
+_WIDENING = (Kind.NEWLY_ACCEPTED, Kind.NEWLY_DECLINED)
+
+
+@app.command("compare", cls=ManyValues)
+def compare_files(
+    base: Annotated[
+        list[Path], typer.Option("--base", metavar="FILE...", help="The documents of the policy as it was.")
+    ],
+    to: Annotated[
+        list[Path], typer.Option("--to", metavar="FILE...", help="The documents of the policy as it will be.")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Show what a change of the policy changes in effect, exactly.
+
+    Exit status 0 if nothing is newly accepted or declined, 1 if something is.
+    """
+    before, after = _policy("--base", base), _policy("--to", to)
+    changes = compare(before, after)
+    if as_json:
+        say_json(
+            {
+                "widens": changes.widen,
+                "changes": [
+                    _as_dict(change) | {"sentence": sentence}
+                    for change, sentence in zip(changes.changes, sentences(changes), strict=True)
+                ],
+                "base_version": before.version,
+                "to_version": after.version,
+            }
+        )
+    else:
+        for change, sentence in zip(changes.changes, sentences(changes), strict=True):
+            say(sentence, "yellow" if change.kind in _WIDENING else None)
+        if not changes.changes:
+            say("nothing changes in effect", "green")
+    return EXIT_NO if changes.widen else EXIT_YES
+
+
+def _policy(option: str, files: Iterable[Path]) -> Policy:
+    policy = load(read_documents(files))
+    if isinstance(policy, InvalidPolicy):
+        raise BadInput(f"{option}: {first_of(policy)}")
+    return policy
+
+
+def _as_dict(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind.value,
+        "actions": [action.value for action in change.actions],
+        "organizations": _names(change.organizations),
+        "management_accounts": _names(change.management_accounts),
+        "current_organizations": _names(change.current_organizations),
+        "roles": [role.value for role in change.roles],
+        "times": [{"from": _time(stretch.since), "until": _time(stretch.until)} for stretch in change.times],
+        "sids_before": list(change.sids_before),
+        "sids_after": list(change.sids_after),
+    }
+
+
+def _names(names: Names) -> dict[str, list[str]]:
+    return {"all_but" if names.all_but else "only": list(names.names)}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,26 @@
+"""For all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+NOT_MEASURED = {
+    "test_cli_fleet.py",
+    "test_cli_warnings.py",
+    "test_fuzz.py",
+    "test_json_reader.py",
+    "test_policy_comparison.py",
+    "test_policy_properties.py",
+    "test_install.py",
+    "test_release.py",
+}
+"""Files of tests that run one thing many thousand times, or in another process: measuring the coverage would slow them,
+and tests beside them reach the same lines."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measures the coverage where that is cheap."""
+    for item in items:
+        name = item.path.name
+        if name in NOT_MEASURED or "e2e" in item.path.parts or "infra" in item.path.parts:
+            item.add_marker(pytest.mark.no_cover)

@@ -1,0 +1,154 @@
+"""What becomes of each decision and each outcome, wherever one is told from another.
+
+A new one fails here until it is said what every consumer makes of it; so does a consumer that is not known here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from aws_lambda_powertools import Logger, Metrics
+
+from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.policy.decide import DecisionKind
+from handshake_acceptor.record import Outcome, Record, Report
+from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.trigger import Trigger
+from handshakectl.output import COLOURS
+from local.cloudwatch.metrics import read
+from local.world import World, deny
+
+ROOT = Path(__file__).parents[2]
+
+# Whether the handshake still waits; its own metric; its colour in a terminal; whether the query `retries` has it.
+OUTCOMES: dict[Outcome, tuple[bool, Metric | None, str | None, bool]] = {
+    Outcome.ACCEPTED: (False, Metric.ACCEPTED, "green", False),
+    Outcome.ALREADY_ACCEPTED: (False, None, "green", False),
+    Outcome.ACCEPT_UNCONFIRMED: (True, None, None, True),
+    Outcome.OBSERVED: (True, None, None, False),
+    Outcome.DECLINED: (False, Metric.DECLINED, "red", False),
+    Outcome.LEFT_PENDING: (True, None, None, False),
+    Outcome.RETRY_LATER: (True, None, None, True),
+    Outcome.NEEDS_HUMAN: (True, Metric.NEEDS_HUMAN, "red", False),
+}
+# Whether it counts as one that no statement names, and whether its expiry is told; its colour in a terminal.
+DECISIONS: dict[DecisionKind, tuple[bool, bool, str | None]] = {
+    DecisionKind.ACCEPT: (False, True, "green"),
+    DecisionKind.DENY: (False, False, "red"),
+    DecisionKind.DECLINE: (False, True, "red"),
+    DecisionKind.NO_MATCH: (True, True, None),
+    DecisionKind.INELIGIBLE: (True, True, None),
+    DecisionKind.POLICY_INVALID: (False, True, "red"),
+}
+CONSUMERS = {
+    "lambda/handshake_acceptor/plan.py",  # which are acted on, and what becomes of the others
+    "lambda/handshake_acceptor/policy/decide.py",
+    "lambda/handshake_acceptor/reconcile.py",
+    "lambda/handshake_acceptor/record.py",
+    "lambda/handshake_acceptor/telemetry.py",
+    "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
+    "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
+    "cli/handshakectl/account/waiting.py",
+    "cli/handshakectl/commands/pending.py",
+    "cli/handshakectl/commands/simulate.py",
+    "cli/handshakectl/output.py",
+    "cli/handshakectl/policy/unreachable.py",
+    "local/demo/__main__.py",
+    "bench/policy_scale.py",
+    "bench/simulation/fleet.py",
+}
+ALSO_STATES = {"ACCEPTED", "DECLINED"}
+"""Of a handshake: who names only these may mean the state."""
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    """Of a handshake that waits."""
+    world = World()
+    world.policy(deny())
+    world.invite()
+    (found,) = world.run().records
+    return found
+
+
+def metrics_of(record: Record) -> set[str]:
+    metrics = Metrics(namespace=NAMESPACE, service="test-outcomes")
+    now = World().now
+    telemetry = Telemetry(Logger(service="test-outcomes", stream=StringIO()), metrics, lambda: now)
+    out = StringIO()
+    snapshot = World().run().snapshot
+    with redirect_stdout(out):
+        telemetry.decision(record)
+        telemetry.run(Report((record,), (), 1, snapshot), Trigger.from_event({}))
+    return {datum.name for line in out.getvalue().splitlines() for datum in read(line)}
+
+
+def test_each_is_said_here() -> None:
+    assert set(OUTCOMES) == set(Outcome)
+    assert set(DECISIONS) == set(DecisionKind)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_what_an_outcome_means_to_others(record: Record, outcome: Outcome) -> None:
+    pending, metric, colour, retried = OUTCOMES[outcome]
+    told = replace(record, outcome=outcome)
+    assert told.pending is pending
+    own = {Metric.ACCEPTED, Metric.DECLINED, Metric.NEEDS_HUMAN}
+    assert metrics_of(told) & own == ({metric} if metric else set())
+    assert COLOURS.get(outcome) == colour
+    queries = (ROOT / "infra/handshake_acceptor_cdk/monitoring/saved_queries.py").read_text("utf-8")
+    retries = queries.partition("RETRIES")[2].partition("Query(")[2].partition("stats")[0]
+    assert (f'outcome = "{outcome}"' in retries) is retried
+
+
+@pytest.mark.parametrize("kind", DecisionKind)
+def test_what_a_decision_means_to_others(record: Record, kind: DecisionKind) -> None:
+    unnamed, expiry, colour = DECISIONS[kind]
+    metrics = metrics_of(replace(record, decision=replace(record.decision, kind=kind)))
+    assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == (unnamed, expiry)
+    assert COLOURS.get(kind) == colour
+
+
+@pytest.mark.parametrize(("heading", "kinds"), [("decision", DecisionKind), ("outcome", Outcome)])
+def test_the_readme_explains_each(heading: str, kinds: type[DecisionKind] | type[Outcome]) -> None:
+    table = (ROOT / "README.md").read_text("utf-8").partition(f"| {heading} | means |\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(kinds)
+
+
+def test_the_policys_page_names_each() -> None:
+    page = (ROOT / "docs" / "policy.md").read_text("utf-8").partition("## Reading a decision")[2].partition("\n## ")[0]
+    assert [each for each in (*DecisionKind, *Outcome) if f"`{each}`" not in page] == []
+
+
+def test_each_outcome_can_come() -> None:
+    folder = ROOT / "lambda" / "handshake_acceptor"
+    text = "".join((folder / name).read_text("utf-8") for name in ("plan.py", "reconcile.py"))
+    assert [each for each in Outcome if f"Outcome.{each.name}" not in text] == []
+
+
+def named(path: Path) -> Iterator[str]:
+    """The decisions and outcomes that a module names, as members or in texts."""
+    words = re.compile("|".join(rf"\b{each}\b" for each in (*DecisionKind, *Outcome)))
+    tree = ast.parse(path.read_text("utf-8"))
+    imported = {each.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for each in node.names}
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in {"DecisionKind", "Outcome"} & imported and node.attr in {*DecisionKind, *Outcome}:
+                yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield from words.findall(node.value)
+
+
+def test_every_consumer_is_known() -> None:
+    elsewhere = {"service", "handshake_core"}  # the model of AWS, and what it names
+    paths = [path for top in ("lambda", "infra", "cli", "local", "bench") for path in (ROOT / top).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): set(named(path)) for path in paths if not elsewhere & set(path.parts)}
+    assert {path for path, names in found.items() if names - ALSO_STATES} == CONSUMERS
