@@ -82,8 +82,9 @@ audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyP
 	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
-faults: $(VENV) ## RUNS=10000 runs from SEED=0 in virtual time: slow calls, faults, edits, other runs (minutes)
+faults: $(VENV) ## RUNS=10000 runs from SEED=0 in virtual time: slow calls, faults, edits, other runs; and every interleaving of a small world
 	@.venv/bin/python -m tests.faults.fault_world --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
+	@.venv/bin/python -m tests.faults.interleavings
 
 faults-e2e: $(VENV) $(AWS) $(CDK) ## 200 runs with random faults through the deployed function (minutes)
 	@E2E_FAULT_RUNS=150 .venv/bin/pytest -q -s tests/e2e/test_faults.py

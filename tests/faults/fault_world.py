@@ -495,7 +495,12 @@ class FaultWorld(World):
         self.seen["sent"] += 1
         found = self.service.handshake(handshake_id)
         raw = shown(found, self.service.settings)
-        if complaint := frame.evidence.complaint(operation, raw, found.finished_at, now, self.history):
+        finished_at = found.finished_at
+
+        def pends(moment: Moment) -> bool:
+            return finished_at is None or finished_at >= moment.at
+
+        if complaint := frame.evidence.complaint(operation, raw, pends, now, self.history):
             self._wrong(f"{operation}: {complaint}")
 
     def _judge_record(self, frame: Frame, record: Record) -> None:

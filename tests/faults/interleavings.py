@@ -53,18 +53,12 @@ Json = dict[str, Any]
 FIRST, SECOND = "h-firstinvitation", "h-secondinvitation"
 CALL = timedelta(seconds=0.05)
 """What a call takes on a run's own clock. Ages are judged elsewhere; here it is order that counts."""
-TIMEOUT = timedelta(seconds=60)
+TIMEOUT = timedelta(seconds=30)
+LATE = timedelta(hours=1)
+"""After an accept was answered it has its effect whenever the scheduler says so."""
 
 
 # What the two runs and the person act on
-
-
-class Fact(NamedTuple):
-    """What the judge wants to know of an instant."""
-
-    parameters: tuple[tuple[str, Parameter], ...]
-    account: Account
-    pending: frozenset[str]
 
 
 class World:
@@ -75,7 +69,11 @@ class World:
         own = next((each for each in organizations.values() if MEMBER in each.members), None)
         account = Account(own.id, own.management_account_id) if own else NOWHERE
         pending = frozenset(each.id for each in handshakes.values() if each.state in ("OPEN", "REQUESTED"))
-        self.fact = Fact(tuple(sorted(values.items())), account, pending)
+        self.says = frozenset((name, parameter.text) for name, parameter in values.items())
+        """What the policy says, whatever its versions are."""
+        self.shows = account, pending
+        self.lands = any(each.landing_at and each.id in pending for each in handshakes.values())
+        """What list and account show."""
         self.next: dict[object, tuple[World, Answer | None]] = {}
         self._worlds = worlds
 
@@ -93,6 +91,12 @@ class World:
             self.next[number] = self._worlds.edit(self, number, edit), None
         return self.next[number][0]
 
+    def landed(self) -> World:
+        """What follows when accepts that were answered have their effect."""
+        if "land" not in self.next:
+            self.next["land"] = self._worlds.land(self), None
+        return self.next["land"][0]
+
 
 class Worlds:
     """All states of one small world, on one handshake service and one parameter store that go from state to state."""
@@ -101,8 +105,10 @@ class Worlds:
         self._known: dict[object, World] = {}
         self._answers: dict[tuple[str, str], Answer] = {}
         self._edits = 0
+        self._now = START
         self._scenario = scenario
-        self.service = HandshakeService(lambda: START)
+        self.service = HandshakeService(lambda: self._now)
+        self.service.configure(accept_delay=LATE if scenario.lands_late else timedelta(0))
         self.parameters = PagedParameters(lambda: START + timedelta(minutes=self._edits))
         self.parameters.page_size = scenario.page_size
         self.service.register_account(MEMBER, "mary@example.com")
@@ -152,6 +158,14 @@ class Worlds:
         edit(self)
         return self._here()
 
+    def land(self, world: World) -> World:
+        """Accepts that were answered have their effect there."""
+        self._go(world)
+        self._now = START + LATE
+        self.service.handshakes()  # brings it up to date
+        self._now = START
+        return self._here()
+
     def _go(self, world: World) -> None:
         self.service._handshakes, self.service._organizations = dict(world.handshakes), dict(world.organizations)
         self.parameters.values.parameters = world.values
@@ -161,7 +175,7 @@ class Worlds:
         handshakes, organizations = dict(self.service._handshakes), dict(self.service._organizations)
         values = self.parameters.values.parameters
         key = (
-            tuple((each.id, each.state, each.accept_effects) for each in handshakes.values()),
+            tuple((each.id, each.state, each.landing_at, each.accept_effects) for each in handshakes.values()),
             tuple((each.id, tuple(each.members)) for each in organizations.values()),
             tuple(sorted(values.items())),
         )
@@ -217,9 +231,14 @@ class Replay:
             raise content
         return content
 
+    def perform(self, operation: str, request: Json) -> Json:
+        """One call."""
+        answer: Json = self.ask(Step(operation, json.dumps(request, sort_keys=True)))
+        return answer
+
     def run(self) -> tuple[Report | None, list[Record]]:
         """The report, or None if the run waits for an answer; and what it told so far."""
-        client = Client(lambda operation, request: self.ask(Step(operation, json.dumps(request, sort_keys=True))))
+        client = Client(self.perform)
         clock = Clock(
             now=lambda: self.now,
             remaining=lambda: (START + TIMEOUT - self.now).total_seconds(),
@@ -296,8 +315,11 @@ class Run:
         self.evidence = Evidence()
         self.moment = Moment(replay.now, len(answers), 0)
         self.sent: list[str] = []
+        self.lost: set[str] = set()
+        """What of it may have an effect, as far as the run can know."""
         for number, (step, began, ended) in enumerate(replay.steps):
             self._learn(number, step, answers[number].content, began, ended)
+        self.readings = self._readings()
         self.serial = next(_SERIALS)
         self._after: dict[int, Run] = {}
 
@@ -317,6 +339,15 @@ class Run:
             step.name == "DescribeOrganization" or (step.name in lists and "NextToken" not in step.request)
         )
 
+    def _readings(self) -> set[int]:
+        """The first steps of those readings that an act may still rest on, now or after the next reading."""
+        evidence, policy = self.evidence, self.evidence.policy.last()
+        found = [policy, evidence.policy.open("")]
+        for readings in (evidence.handshakes, evidence.account):
+            found += [*evidence.rests_on(readings, self.moment), readings.open("")]
+            found += evidence.rests_on(readings, policy.began) if policy else []
+        return {reading.began.number for reading in found if reading is not None}
+
     def _learn(self, number: int, step: Step, content: Any, began: datetime, ended: datetime) -> None:
         first, last = Moment(began, number, 0), Moment(ended, number, 0)
         readings = {
@@ -332,6 +363,7 @@ class Run:
             self.sent.append(json.loads(step.request)["HandshakeId"])
             refused = isinstance(content, ClientError) and content.response["ResponseMetadata"]["HTTPStatusCode"] < 500
             if not refused:
+                self.lost.add(self.sent[-1])
                 self.evidence.last_effect = last
 
 
@@ -347,20 +379,23 @@ _SERIALS = _count()
 
 # What the judge remembers of a run: what stood since each reading that may still count
 
-Since = tuple[tuple[int, frozenset[Fact]], ...]
-KEPT = 5
-"""Readings: the policy's last two, the list's, the account's, and one that is under way."""
+Since = tuple[tuple[int, bool, frozenset[Any]], ...]
+"""The number of a reading's first step, whether it is the policy's, and `World.says` or `World.shows` since then."""
 
 
 @dataclass
 class Stood:
     """`History`, of one run."""
 
-    since: dict[int, frozenset[Fact]]
+    since: dict[int, frozenset[Any]]
 
     def between(self, first: Moment, last: Moment) -> Iterator[tuple[State, datetime, datetime]]:
-        for fact in self.since[first.number]:
-            yield State(first.at, dict(fact.parameters), fact.account), first.at, last.at
+        for stood in self.since[first.number]:
+            if isinstance(stood, frozenset):
+                parameters = {name: Parameter(text, 0, START) for name, text in stood}
+                yield State(first.at, parameters, NOWHERE), first.at, last.at
+            else:
+                yield State(first.at, {}, stood[0]), first.at, last.at
 
 
 def judge_send(run: Run, since: Since, world: World, worlds: Worlds) -> None:
@@ -368,12 +403,13 @@ def judge_send(run: Run, since: Since, world: World, worlds: Worlds) -> None:
     step = run.next
     assert step is not None
     handshake_id = json.loads(step.request)["HandshakeId"]
-    stood = Stood(dict(since))
-    listed = run.evidence.handshakes.last()
-    was_pending = listed is not None and any(handshake_id in fact.pending for fact in stood.since[listed.began.number])
-    finished_at = None if was_pending else START - timedelta(days=1)
+    stood = Stood({number: what for number, _, what in since})
+
+    def pends(moment: Moment) -> bool:
+        return any(handshake_id in pending for _, pending in stood.since[moment.number])
+
     raw = worlds.shown(world, handshake_id)
-    complaint = run.evidence.complaint(step.name, raw, finished_at, run.moment, stood)  # type: ignore[arg-type]
+    complaint = run.evidence.complaint(step.name, raw, pends, run.moment, stood)  # type: ignore[arg-type]
     if complaint:
         raise Wrong(f"{step.name} {handshake_id}: {complaint}")
 
@@ -389,6 +425,9 @@ def judge_end(run: Run, world: World) -> None:
         claims = {"ACCEPTED": "ACCEPTED", "ALREADY_ACCEPTED": "ACCEPTED", "DECLINED": "DECLINED"}
         if state != claims.get(outcome, state) or record.attempts != run.sent.count(handshake_id):
             raise Wrong(f"{record.as_dict()}; it is {state}")
+        may_come = handshake_id in run.lost and state in ("OPEN", "REQUESTED")
+        if may_come and outcome not in ("ACCEPT_UNCONFIRMED", "RETRY_LATER"):
+            raise Wrong(f"what was sent may still have its effect: {record.as_dict()}")
 
 
 # All schedules
@@ -406,6 +445,8 @@ class Scenario:
     """Invitations that are never to be accepted or declined, whoever is faster."""
     lost: str = ""
     """The operation whose answers are lost: it has its effect, and reads as 500."""
+    lands_late: bool = False
+    """Whether an accept is answered before it has its effect."""
 
 
 @dataclass
@@ -424,8 +465,11 @@ class Explored:
 Place = tuple[World, int, tuple[Run, Since], tuple[Run, Since]]
 
 
-def explore(scenario: Scenario, most_states: int = 10**7) -> Explored:
-    """Walks through every state that some schedule leads to. Raises `Wrong`, with a schedule that leads there."""
+def explore(scenario: Scenario, most_steps: int = 10**6) -> Explored:
+    """Walks through every state that some schedule leads to, or the first steps of each.
+
+    Raises `Wrong`, with a schedule that leads there.
+    """
     began = time.monotonic()
     worlds, first = Worlds(scenario), Run()
     layer: dict[Place, int] = {(worlds.first, 0, (first, ()), (first, ())): 1}
@@ -433,13 +477,11 @@ def explore(scenario: Scenario, most_states: int = 10**7) -> Explored:
     layers: list[dict[Place, tuple[Place, str]]] = []
     while layer:
         told.states += len(layer)
-        if told.states > most_states:
-            raise AssertionError(f"{scenario.name}: more than {most_states} states")
         following: dict[Place, int] = {}
         came_from: dict[Place, tuple[Place, str]] = {}
         for place, schedules in layer.items():
             try:
-                steps = list(_steps(place, scenario, worlds))
+                steps = list(_steps(place, scenario, worlds)) if len(layers) < most_steps else []
             except Wrong as wrong:
                 raise Wrong(f"{scenario.name}: {wrong}\n{_schedule(place, layers)}") from None
             for label, step in steps:
@@ -461,6 +503,9 @@ def _steps(place: Place, scenario: Scenario, worlds: Worlds) -> Iterator[tuple[s
     if edits < len(scenario.edits):
         edited = world.edited(edits, scenario.edits[edits])
         yield f"edit {edits + 1}", _place(edited, edits + 1, *((run, _seen(since, edited)) for run, since in runs))
+    if world.lands:
+        landed = world.landed()
+        yield "an accept lands", _place(landed, edits, *((run, _seen(since, landed)) for run, since in runs))
     for number, (run, since) in enumerate(runs):
         step = run.next
         if step is None:
@@ -480,7 +525,7 @@ def _steps(place: Place, scenario: Scenario, worlds: Worlds) -> Iterator[tuple[s
             if mine[0].report is not None:
                 judge_end(mine[0], next_world)
                 mine = (mine[0], ())
-            label = f"run {run.serial}: {step.name} {step.request}"
+            label = f"{run.serial} -> {mine[0].serial}: {step.name} {step.request}"
             yield label, _place(next_world, edits, mine, (other, _seen(other_since, next_world)))
 
 
@@ -493,20 +538,19 @@ def _place(world: World, edits: int, one: tuple[Run, Since], two: tuple[Run, Sin
 
 def _seen(since: Since, world: World) -> Since:
     """What stands now has stood since."""
-    if all(world.fact in facts for _, facts in since):
+    if all((world.says if says else world.shows) in stood for _, says, stood in since):
         return since
-    return tuple((number, facts | {world.fact}) for number, facts in since)
+    return tuple((each, says, stood | {world.says if says else world.shows}) for each, says, stood in since)
 
 
 def _begun(run: Run, since: Since, world: World) -> Since:
     """A reading begins now, where the next step begins one; those that do not count any more are forgotten."""
     if not run.begins_reading:
         return since
-    evidence = run.evidence
-    last = [readings.last() for readings in (evidence.policy, evidence.handshakes, evidence.account)]
-    needed = {reading.began.number for reading in last if reading is not None}
-    kept = [each for each in since if each[0] in needed] + [each for each in since if each[0] not in needed][-KEPT:]
-    return (*sorted(kept), (len(run.answers), frozenset({world.fact})))
+    assert run.next is not None
+    says = run.next.name == "GetParametersByPath"
+    stands = frozenset({world.says if says else world.shows})
+    return (*(each for each in since if each[0] in run.readings), (len(run.answers), says, stands))
 
 
 def _judge_last(world: World, scenario: Scenario) -> None:
@@ -588,6 +632,17 @@ LARGE = (
         {"a": [allow(), DECLINE]},
         (DENY, delete("deny"), mode("observe")),
         lost="DeclineHandshake",
+    ),
+    Scenario(
+        "accepts land late",
+        {"a": [allow()]},
+        (mode("observe"), DENY, delete("deny")),
+        lands_late=True,
+    ),
+    Scenario(
+        "four edits",
+        {"a": [allow(), DECLINE]},
+        (DENY, mode("observe"), mode("enforce"), delete("deny")),
     ),
 )
 

@@ -192,10 +192,18 @@ class Readings:
         if not page.get("NextToken"):
             self._whole[reading.began.number] = reading
 
+    def open(self, reader: object) -> Reading | None:
+        """The one that somebody began last, whole or not."""
+        return self._open.get(reader)
+
+    def ended(self, before: Moment | None = None) -> list[Reading]:
+        """All, or those that had ended before a moment; the one that began last, first."""
+        found = [each for each in self._whole.values() if before is None or each.ended.number < before.number]
+        return sorted(found, key=lambda each: -each.began.number)
+
     def last(self, before: Moment | None = None) -> Reading | None:
         """The one that began last, of all or of those that had ended before a moment; None if there is none."""
-        found = [each for each in self._whole.values() if before is None or each.ended.number < before.number]
-        return max(found, key=lambda each: each.began.number, default=None)
+        return next(iter(self.ended(before)), None)
 
 
 @dataclass
@@ -209,9 +217,12 @@ class Evidence:
     """When the last call that may have changed something was over."""
 
     def complaint(
-        self, operation: str, handshake: Json, finished_at: datetime | None, now: Moment, history: History
+        self, operation: str, handshake: Json, pends: Callable[[Moment], bool], now: Moment, history: History
     ) -> str:
-        """Why this call must not be sent now; empty if it may. `handshake` is as AWS shows it."""
+        """Why this call must not be sent now; empty if it may.
+
+        `handshake` is as AWS shows it; `pends` says whether it still was to be answered at a moment or later.
+        """
         policy = self.policy.last()
         if policy is None:
             return "the policy was never read"
@@ -222,16 +233,47 @@ class Evidence:
         earlier = self.policy.last(before=policy.began)
         if not policy.is_of_one_moment and (earlier is None or earlier.content != policy.content):
             return "a policy of several pages was not read twice in a row with the same content"
-        listed, account = self.handshakes.last(before=policy.began), self.account.last(before=policy.began)
-        if listed is None or account is None:
-            return "the policy was not read after list and account had arrived"
+        complaints = []
+        # A run may list for another purpose after the list that it rests on: any that is young enough will do.
+        for listed in self.rests_on(self.handshakes, policy.began):
+            for account in self.rests_on(self.account, policy.began):
+                about = self._complaint_on(operation, handshake, pends, now, history, policy, listed, account)
+                if not about:
+                    return ""
+                complaints.append(about)
+        return complaints[0] if complaints else "the policy was not read after list and account had arrived"
+
+    def rests_on(self, readings: Readings, began: Moment) -> list[Reading]:
+        """Readings of list or account that a reading of the policy, begun then, may complete.
+
+        The last one first. It is there however old it is, so that the judge can say what is wrong with it.
+        """
+        found = readings.ended(before=began)
+        return found[:1] + [each for each in found[1:] if not self._too_old(each, began, "")]
+
+    def _too_old(self, reading: Reading, began: Moment, name: str) -> str:
+        if began.at - reading.ended.at > AGE:
+            return f"the {name} had arrived {began.at - reading.ended.at} before the policy was read"
+        if self.last_effect and reading.began.number < self.last_effect.number:
+            return f"the {name} was not read again after something had changed"
+        return ""
+
+    def _complaint_on(
+        self,
+        operation: str,
+        handshake: Json,
+        pends: Callable[[Moment], bool],
+        now: Moment,
+        history: History,
+        policy: Reading,
+        listed: Reading,
+        account: Reading,
+    ) -> str:
         for reading, name in ((listed, "list"), (account, "account")):
-            if policy.began.at - reading.ended.at > AGE:
-                return f"the {name} had arrived {policy.began.at - reading.ended.at} before the policy was read"
-            if self.last_effect and reading.began.number < self.last_effect.number:
-                return f"the {name} was not read again after something had changed"
+            if complaint := self._too_old(reading, policy.began, name):
+                return complaint
         requested_at = handshake["RequestedTimestamp"]
-        if requested_at > listed.ended.at or (finished_at is not None and finished_at < listed.began.at):
+        if requested_at > listed.ended.at or not pends(listed.began):
             return "it was not pending when the list was read"
         looked = min(listed.began, account.began, key=lambda moment: moment.number)
         wanted = "ACCEPT" if operation == "AcceptHandshake" else "DECLINE"

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.record import Outcome
@@ -38,6 +37,17 @@ from local.world import (
     summary,
 )
 from tests.faults import fault_world
+from tests.faults.broken import (
+    Perform,
+    no_brake,
+    no_deny,
+    reads,
+    remembers,
+    remembers_the_account,
+    takes_lost_for_throttled,
+    takes_pages_for_one,
+    takes_refusals_for_success,
+)
 from tests.faults.fault_world import (
     PAIRS,
     Client,
@@ -100,116 +110,7 @@ def test_every_operation_is_met_by_every_fault() -> None:
     assert injected == set(PAIRS)
 
 
-# A judge without teeth would prove nothing: each of these breaks what the function sees, and the judge must say how
-
-Perform = Callable[[str, dict[str, Any]], dict[str, Any]]
-
-
-def remembers(wanted: str, perform: Perform) -> Perform:
-    """Every call of one operation is answered as the first one was."""
-    answers: dict[str, dict[str, Any]] = {}
-
-    def remembering(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        if operation != wanted:
-            return perform(operation, request)
-        key = json.dumps(request)
-        if key not in answers:
-            answers[key] = perform(operation, request)
-        return answers[key]
-
-    return remembering
-
-
-def remembers_the_account(perform: Perform) -> Perform:
-    """The account's organization is asked for once."""
-    error: list[ClientError] = []
-
-    def remembering(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        if operation != "DescribeOrganization":
-            return perform(operation, request)
-        if error:
-            raise error[0]
-        try:
-            return perform(operation, request)
-        except ClientError as answer:
-            if answer.response["Error"]["Code"] == fault_world.NOT_IN_USE:
-                error.append(answer)
-            raise
-
-    return remembering
-
-
-def takes_pages_for_one(perform: Perform) -> Perform:
-    """All pages of the policy look like one, as if they were of one moment."""
-
-    def merged(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        page = perform(operation, request)
-        while operation == "GetParametersByPath" and isinstance(token := page.pop("NextToken", None), str):
-            more = perform(operation, request | {"NextToken": token})
-            page = more | {"Parameters": [*page["Parameters"], *more["Parameters"]]}
-        return page
-
-    return merged
-
-
-def reads(change: Callable[[dict[str, Any]], None], perform: Perform) -> Perform:
-    """What a page of the policy says is changed on its way."""
-
-    def changed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        page = perform(operation, request)
-        for raw in (page.get("Parameters") or ()) if operation == "GetParametersByPath" else ():
-            if isinstance(raw, dict):
-                change(raw)
-        return page
-
-    return changed
-
-
-def no_deny(raw: dict[str, Any]) -> None:
-    try:
-        content = json.loads(raw["Value"])
-        kept = [each for each in content["Statement"] if each["Effect"] == "Allow"]
-    except (KeyError, TypeError, ValueError):
-        return
-    raw["Value"] = document(*kept)
-
-
-def no_brake(raw: dict[str, Any]) -> None:
-    if raw.get("Name") == f"{PREFIX}mode":
-        raw["Value"] = "enforce"
-
-
-def takes_lost_for_throttled(perform: Perform) -> Perform:
-    """What may have had its effect is taken for what certainly had none."""
-
-    def softened(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return perform(operation, request)
-        except Exception as error:
-            if operation in ("AcceptHandshake", "DeclineHandshake"):
-                raise client_error("TooManyRequestsException", operation) from error
-            raise
-
-    return softened
-
-
-def takes_refusals_for_success(perform: Perform) -> Perform:
-    seen: dict[str, dict[str, Any]] = {}
-
-    def believing(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            page = perform(operation, request)
-        except ClientError:
-            if operation == "AcceptHandshake" and request["HandshakeId"] in seen:
-                return {"Handshake": seen[request["HandshakeId"]] | {"State": "ACCEPTED"}}
-            raise
-        if operation == "ListHandshakesForAccount":
-            seen.update(
-                {raw["Id"]: raw for raw in page.get("Handshakes") or () if isinstance(raw, dict) and "Id" in raw}
-            )
-        return page
-
-    return believing
+# A judge without teeth would prove nothing: it must say of each break what is wrong
 
 
 @pytest.mark.parametrize(
