@@ -79,7 +79,7 @@ release: $(VENV) ## wheel, template with its asset, SBOM and checksums in dist/:
 
 audit: $(CHECKS) ## known vulnerabilities of everything that is pinned; asks PyPI and npm
 	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements-dev requirements-checks local/requirements bench/starts/plain \
-	  bench/starts/runtime; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
+	  local/runtime/requirements; do .venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$f.txt || exit 1; done
 	@npm audit
 
 faults: $(VENV) ## RUNS=10000 runs from SEED=0 in virtual time: slow calls, faults, edits, other runs; and every interleaving of a small world
@@ -101,7 +101,7 @@ bench: $(VENV) ## everything under bench/: one JSON line a figure
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
 	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements requirements-dev requirements-checks local/requirements \
-	  bench/starts/plain bench/starts/runtime; do \
+	  bench/starts/plain local/runtime/requirements; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
 

@@ -26,10 +26,11 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.shared.figure import figure
-from bench.starts.runtime_api import StartFailed, started
 from bench.starts.served import asked, aws, world
-from bench.starts.variants import Variant, runtime, size, variants, zipped_size
+from bench.starts.variants import BUILD, Variant, size, variants, zipped_size
 from handshake_acceptor_cdk.asset import build, bytecode
+from local.runtime.api import StartFailed, started
+from local.runtime.client import runtime
 
 STARTS = int(os.environ.get("STARTS", "30"))
 WARM, FEW = 40, 10
@@ -46,7 +47,7 @@ def main() -> None:
     python = bytecode.interpreter(build.PYTHON) or sys.executable
     print(f"cold start: {STARTS} starts each, Python {bytecode.release(python).split()[0]}", file=sys.stderr)
     compared = variants(python)
-    client = runtime(python)
+    client = runtime(BUILD, python)
     before = {name: build.digest(each.folder) for name, each in compared.items()}
     samples: Samples = defaultdict(lambda: defaultdict(list))
     with aws() as endpoint:

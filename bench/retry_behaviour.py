@@ -8,8 +8,9 @@
 All three have 240 s and read the same things first. A schedule says for every second and call whether AWS throttles,
 answers 5xx (with or without the effect), loses the connection or modifies concurrently; it is a seed's, not a run's.
 
-Where calls fail often, ours makes more of them and takes longer than twenty tries: after every wait it reads again what
-it acts on. The last figure says what that buys: a Deny that is set during the first wait comes too late for the others.
+Ours makes more calls than twenty tries, at most half as many again: before every attempt it reads the policy again, and
+what else is too old by then. It does not take longer, for it waits less after its first failures. The last figure says
+what the calls buy: a Deny that is set during the first wait comes too late for the others.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from statistics import median
 import botocore.session
 
 from bench.shared.figure import figure
-from bench.starts.aws import OWN
 from bench.starts.served import asked, aws, world
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
@@ -22,6 +21,7 @@ from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import real_clock
+from local.runtime.api import OWN
 
 PAGES = 1_000
 ROUNDS = 5

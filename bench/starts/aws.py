@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from local.runtime.api import OWN
 from local.service import aws_json
 from local.service.handshake_service import HandshakeService
 
-OWN = "222222222222"
 MANAGEMENT = "111111111111"
 ORGANIZATION = "o-exampleorgid"
 _STATEMENT = {
