@@ -963,3 +963,167 @@ def test_a_list_that_cannot_be_read_fails_the_run_unless_aws_wants_to_be_asked_l
     [record] = report.records
     assert (record.outcome.value, record.reasons[-1].code) == ("RETRY_LATER", "LIST_UNREADABLE")
     assert record.reasons[-1].as_dict().get("seen", code) == code
+
+
+def test_what_is_over_needs_no_policy_to_say_so(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "TooManyRequestsException")
+
+    def meanwhile() -> None:
+        world.now += timedelta(seconds=21)
+        world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+        world.parameters.faults = [client_error("AccessDeniedException")]
+
+    world.on_sleep = meanwhile
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
+    assert report.failures == ()
+
+
+@pytest.mark.parametrize(("by", "outcome"), [("CancelHandshake", "LEFT_PENDING"), ("AcceptHandshake", "ACCEPTED")])
+def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, by: str, outcome: str) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "ServiceException")
+    honest, reads = world.parameters.get_parameters_by_path, [0]
+
+    def slowly(**request: Any) -> dict[str, Any]:
+        reads[0] += 1
+        if reads[0] == 3:  # handshakes and account are too old when it is there
+            world.now += timedelta(seconds=21)
+            world.service.call(by, MEMBER if by == "AcceptHandshake" else MANAGEMENT, {"HandshakeId": wanted})
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = slowly  # type: ignore[method-assign]
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", outcome)]
+    assert (report.failures, world.client.calls.count("AcceptHandshake")) == ((), 1)
+
+
+def test_a_lost_accept_whose_list_is_refused_is_only_looked_at(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=9999))
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+
+    def before(operation: str) -> None:
+        if world.accepts() and operation == "ListHandshakesForAccount":
+            raise client_error("AccessDeniedException")
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    unreadable = Reason("LIST_UNREADABLE", "LIST_UNREADABLE AccessDeniedException")
+    assert report.records[0].reasons == (ALLOWED, unreadable, UNCONFIRMED)
+    assert (report.failures, world.accepts()) == (("ACCEPT_UNCONFIRMED",), 1)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_policy_that_somebody_keeps_editing_is_named(world: World, lost: bool) -> None:
+    world.policy(allow())
+    for number in range(10):
+        world.policy(deny(f"F{number}", Origin={"OrganizationId": f"o-filler{number:06}"}), name=f"f{number}")
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=9999))
+    if lost:
+        world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+    honest, numbers = world.parameters.get_parameters_by_path, iter(range(1000))
+
+    def edited(**request: Any) -> dict[str, Any]:
+        if world.accepts() or not lost:
+            number = next(numbers)
+            world.policy(deny(f"E{number}", Origin={"OrganizationId": "o-filler000000"}), name="f0")
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = edited  # type: ignore[method-assign]
+    report = world.run()
+    unstable = Reason("POLICY_UNSTABLE", "somebody is editing the policy: three readings in a row differ")
+    if lost:
+        assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+        assert report.records[0].reasons == (ALLOWED, unstable, UNCONFIRMED)
+        assert (report.failures, world.accepts()) == (("POLICY_UNSTABLE", "ACCEPT_UNCONFIRMED"), 1)
+    else:
+        assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+        assert report.records[0].reasons == (ALLOWED, unstable)
+        assert (report.failures, world.accepts()) == (("POLICY_UNSTABLE",), 0)
+
+
+# What an earlier run could not confirm
+
+
+def unconfirmed(world: World) -> str:
+    """An accept of an earlier run of this process that has not had its effect yet; it will have it in 1,000 s."""
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=1000))
+    world.run()
+    assert set(world.memory.unconfirmed) == {wanted}
+    world.client.before = lambda _: None
+    return wanted
+
+
+def hides(world: World, *operations: str) -> None:
+    def before(operation: str) -> None:
+        if operation in operations:
+            raise client_error("AccessDeniedException", operation)
+
+    world.client.before = before
+
+
+HANDSHAKES = ("ListHandshakesForAccount", "DescribeHandshake")
+
+
+def test_what_cannot_be_looked_at_stays_unconfirmed_and_in_mind(world: World) -> None:
+    wanted = unconfirmed(world)
+    hides(world, *HANDSHAKES)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    assert report.failures == ("LIST_UNREADABLE AccessDeniedException", "ACCEPT_UNCONFIRMED")
+    assert (report.records[0].reasons, report.records[0].attempts) == ((ALLOWED, UNCONFIRMED), 0)
+    assert set(world.memory.unconfirmed) == {wanted}
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome"), [(timedelta(0), "ACCEPT_UNCONFIRMED"), (timedelta(seconds=1), "RETRY_LATER")]
+)
+def test_what_would_have_expired_is_forgotten(world: World, late: timedelta, outcome: str) -> None:
+    wanted = unconfirmed(world)
+    hides(world, *HANDSHAKES, "DescribeOrganization")
+    world.now = world.service.handshake(wanted).expires_at + late
+    assert [row[2] for row in summary(world.run())] == [outcome]
+    assert bool(world.memory.unconfirmed) is (outcome == "ACCEPT_UNCONFIRMED")
+
+
+def test_the_organization_that_was_joined_confirms_an_accept_of_an_earlier_run(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.now += timedelta(seconds=1000)
+    hides(world, *HANDSHAKES)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    confirmed = Reason("ACCEPT_CONFIRMED", "an earlier run sent the accept, and could not confirm it then")
+    assert (report.records[0].reasons, report.records[0].attempts) == ((ALLOWED, confirmed), 0)
+    assert world.memory.unconfirmed == {}
+
+
+def test_an_accept_of_an_earlier_run_that_a_cancellation_overtook_is_not_confirmed(world: World) -> None:
+    wanted = unconfirmed(world)
+    honest = world.client.__getattr__("list_handshakes_for_account")
+
+    def canceled(**request: Any) -> dict[str, Any]:
+        page = honest(**request)
+        return page | {"Handshakes": [raw | {"State": "CANCELED"} for raw in page["Handshakes"]]}
+
+    world.client.list_handshakes_for_account = canceled
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
+    assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "NOT_PENDING"]
+    assert (world.memory.unconfirmed, report.failures) == ({}, ())
+
+
+def test_an_accept_of_an_earlier_run_that_is_denied_now_and_still_open_stays_in_mind(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.policy(deny())
+    report = world.run()
+    assert summary(report) == [(wanted, "DENY", "LEFT_PENDING")]
+    assert set(world.memory.unconfirmed) == {wanted}
