@@ -30,11 +30,11 @@ MODULES = (
 )
 TESTS = (
     *(f"unit/test_policy_{name}" for name in ("decide", "documents", "handshake", "properties")),
-    *(f"unit/test_{name}" for name in ("errors", "evidence", "json_reader", "observed", "reconcile", "state")),
+    *(f"unit/test_{name}" for name in ("errors", "evidence", "json_reader", "observed", "reconcile", "retry", "state")),
     "faults/test_faults",
 )
 NEEDED = ("unit/naive_policy", "unit/bad_documents", "faults/fault_world", "faults/judge", "faults/virtual_time")
-TOO_SLOW = ("judge", "killed_anywhere", "met_by_every_fault", "work_grows", "as_a_module", "every_mistake_is_counted")
+TOO_SLOW = ("judge", "killed_anywhere", "met_by_every_fault", "work_grows", "every_mistake_is_counted")
 """Parts of the names of tests that are left out: what they notice others notice sooner."""
 LEAST_NOTICED = 0.95
 NOTICED = ("killed", "timeout", "segfault")
