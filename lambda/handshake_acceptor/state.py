@@ -144,19 +144,15 @@ class StateReader:
 
         Whatever is too old is read again. Raises `ListUnreadable` and `NoEvidence`.
         """
-        readings = tries = 0
+        readings = 0
         while not self.may_act:
             if readings == MOST_READINGS or self._slow_readings == MOST_SLOW_READINGS:
                 raise NoEvidence(EVIDENCE_TOO_SLOW)
             self.refresh()
             if not self._clock.has_time():
                 raise NoEvidence(DEADLINE)
-            tries += 1
-            pause = self._clock.backoff(tries)
-            if not self._took(self._store.reading, patient=not self._clock.has_time(pause)):
-                self._clock.sleep(pause)  # what was observed may be too old by then
-                continue
-            readings, tries = readings + 1, 0
+            self._read_policy()  # what was observed may be too old when that was throttled for long
+            readings += 1
             if self._snapshot.unreadable:
                 break
             if self._differences > 1:

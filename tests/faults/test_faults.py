@@ -569,6 +569,7 @@ def test_a_move_while_the_policy_is_read_again_stops_the_accept(world: World) ->
             world.parameters.faults = [client_error("ThrottlingException") for _ in range(9)]
         elif waits == 2:
             world.join(OTHER_MANAGEMENT)
+            world.now += timedelta(seconds=21)  # a move that is younger than that may be overlooked
 
     world.on_sleep = while_waiting
     assert (wanted, "NO_MATCH", "LEFT_PENDING") in summary(world.run())

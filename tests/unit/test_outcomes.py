@@ -57,6 +57,7 @@ CONSUMERS = {
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/waiting.py",
     "cli/handshakectl/commands/pending.py",
+    "cli/handshakectl/commands/run.py",
     "cli/handshakectl/commands/simulate.py",
     "cli/handshakectl/output.py",
     "cli/handshakectl/policy/unreachable.py",

@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from botocore.parsers import ResponseParserError
 
 from handshake_acceptor.reconcile import Memory
+from handshake_core.handshake import Reason
+from handshake_core.retry import MARGIN
 from local.service.handshake_service import Effect, Fault
 from local.world import (
     MANAGEMENT,
@@ -704,3 +707,447 @@ def test_records_are_emitted_as_they_fall(world: World) -> None:
     world.invite()
     report = world.run()
     assert tuple(world.emitted) == report.records
+
+
+# Turns
+
+
+DECLINE_OTHER = deny(
+    "No",
+    Action="INVITE",
+    Origin={"OrganizationId": OTHER_ORGANIZATION, "ManagementAccountId": OTHER_MANAGEMENT},
+    Respond="Decline",
+)
+BILLING = "o-billingonly"
+ALLOWED = Reason("ALLOWED", "Join allows it", (("sid", "Join"),))
+UNCONFIRMED = Reason("ACCEPT_UNCONFIRMED", "an accept was sent, but the handshake does not read ACCEPTED yet")
+
+
+def full_features(world: World) -> None:
+    """The account is asked by its own organization to enable all features."""
+    world.service.add_organization(BILLING, "555555555555", members=[MEMBER], feature_set="CONSOLIDATED_BILLING")
+    world.service.call("EnableAllFeatures", "555555555555", {})
+
+
+def steady(world: World) -> None:
+    """Every backoff is as long as it can be."""
+    world.random = SimpleNamespace(random=lambda: 1.0)  # type: ignore[assignment]
+
+
+def fails(world: World, operation: str, *codes: str) -> None:
+    """The next calls of an operation fail before they have an effect."""
+    left = list(codes)
+
+    def before(called: str) -> None:
+        if called == operation and left:
+            raise client_error(left.pop(0), operation)
+
+    world.client.before = before
+
+
+def test_what_is_no_invitation_is_accepted_before_the_invitation_and_declines_come_last(world: World) -> None:
+    full_features(world)
+    enable = allow("Enable", BILLING, "555555555555", "ENABLE_ALL_FEATURES")
+    world.policy(DECLINE_OTHER, enable, allow(Condition={"CurrentOrganization": BILLING}))
+    unwanted = world.invite(OTHER_MANAGEMENT)
+    world.now += timedelta(minutes=1)
+    wanted = world.invite()
+    report = world.run()
+    assert [row[2] for row in summary(report)] == ["ACCEPTED", "ACCEPTED", "DECLINED"]
+    assert [row[0] for row in summary(report)][1:] == [wanted, unwanted]
+    sent = [call for call in world.client.calls if call in ("AcceptHandshake", "DeclineHandshake")]
+    assert sent == ["AcceptHandshake", "AcceptHandshake", "DeclineHandshake"]
+
+
+def test_the_most_urgent_of_a_kind_comes_first(world: World) -> None:
+    origins = [(f"o-unwanted{number:04}", f"77777777777{number}") for number in range(3)]
+    ids = []
+    for organization, management in origins:
+        world.service.add_organization(organization, management)
+        ids.append(world.invite(management))
+        world.now -= timedelta(minutes=1)
+    origin = {"OrganizationId": [each for each, _ in origins], "ManagementAccountId": [each for _, each in origins]}
+    world.policy(deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    assert summary(world.run()) == [(each, "DECLINE", "DECLINED") for each in reversed(ids)]
+
+
+def test_every_handshake_has_its_first_attempt_before_any_has_its_second(world: World) -> None:
+    steady(world)
+    world.policy(allow(), DECLINE_OTHER)
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+    world.service.inject(*[Fault(operation="AcceptHandshake", code="TooManyRequestsException", times=3)])
+    world.service.inject(*[Fault(operation="DeclineHandshake", code="TooManyRequestsException", times=1)])
+    report = world.run()
+    sent = [call[:6] for call in world.client.calls if call in ("AcceptHandshake", "DeclineHandshake")]
+    # Accept waits for 0.1, 0.2 and 0.4 s, decline for 0.1 s.
+    assert sent == ["Accept", "Declin", "Accept", "Declin", "Accept", "Accept"]
+    assert world.slept == pytest.approx([0.1, 0.2, 0.4])
+    assert summary(report) == [(unwanted, "DECLINE", "DECLINED"), (wanted, "ACCEPT", "ACCEPTED")]
+    assert [record.attempts for record in report.records] == [2, 4]
+
+
+# What is read again, and what is not
+
+
+def test_after_a_call_that_certainly_had_no_effect_only_the_policy_is_read_again(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    fails(world, "AcceptHandshake", "TooManyRequestsException")
+    world.run()
+    assert world.client.calls == [
+        "ListHandshakesForAccount",
+        "DescribeOrganization",
+        "AcceptHandshake",
+        "AcceptHandshake",
+    ]
+    assert world.parameters.reads == 3
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ServiceException"])
+def test_after_any_other_everything_is_read_again(world: World, code: str) -> None:
+    world.policy(allow(), DECLINE_OTHER)
+    world.invite(), world.invite(OTHER_MANAGEMENT)
+    fails(world, "AcceptHandshake", code)
+    world.run()
+    after = world.client.calls[world.client.calls.index("AcceptHandshake") + 1 :]
+    assert after[:3] == ["DescribeOrganization", "ListHandshakesForAccount", "DeclineHandshake"]
+
+
+def test_what_was_accepted_is_waited_for_before_anything_is_declined(world: World) -> None:
+    """List and account both lag behind the answer: a Deny that holds for no organization may not hold any more."""
+    world.policy(allow(), DECLINE_OTHER | {"Condition": {"CurrentOrganization": "NONE"}})
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+    behind = world.client.list_handshakes_for_account()
+    honest = world.client.__getattr__("describe_organization")
+    until = world.now + timedelta(seconds=10)
+
+    def describe(**request: Any) -> dict[str, Any]:
+        if world.now < until:
+            raise client_error("AWSOrganizationsNotInUseException", "DescribeOrganization")
+        return honest(**request)
+
+    listing = world.client.__getattr__("list_handshakes_for_account")
+    world.client.describe_organization = describe
+    world.client.list_handshakes_for_account = lambda **_: behind if world.now < until else listing()
+    report = world.run()
+    assert (wanted, "ACCEPT", "ACCEPTED") in summary(report)
+    assert world.state(unwanted) == "OPEN"
+    assert sum(world.slept) >= 10
+
+
+# What is said of an attempt
+
+
+def test_what_became_another_act_during_the_run_is_left_to_the_next(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "TooManyRequestsException")
+    origin = {"OrganizationId": ORGANIZATION, "ManagementAccountId": MANAGEMENT}
+    world.on_sleep = lambda: world.policy(deny("No", Action="INVITE", Origin=origin, Respond="Decline"))
+    report = world.run()
+    assert summary(report) == [(wanted, "DECLINE", "RETRY_LATER")]
+    assert report.records[0].reasons[-1] == Reason("DECISION_CHANGED", "the decision became DECLINE during this run")
+    assert (world.state(wanted), report.failures, report.records[0].attempts) == ("OPEN", (), 1)
+    assert summary(world.run()) == [(wanted, "DECLINE", "DECLINED")]
+
+
+def test_an_accept_that_may_come_yet_is_not_sent_again_once_it_was_denied_for_a_moment(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "ServiceException")
+    edits = [lambda: world.policy(allow(), deny(), name="allowlist"), lambda: world.policy(allow())]
+    world.on_sleep = lambda: edits.pop(0)() if edits else None
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    changed = Reason("DECISION_CHANGED", "the decision became DENY during this run")
+    assert report.records[0].reasons == (ALLOWED, changed, UNCONFIRMED)
+    assert (world.accepts(), report.failures) == (1, ("ACCEPT_UNCONFIRMED",))
+
+
+@pytest.mark.parametrize("code", ["InvalidHandshakeTransitionException", "HandshakeNotFoundException"])
+def test_a_handshake_that_is_not_what_it_seemed_is_looked_at_once_and_left_to_the_next_run(
+    world: World, code: str
+) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", code)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", code]
+    assert (world.accepts(), world.slept, report.failures) == (1, [], ())
+    assert world.client.calls[-1] == "ListHandshakesForAccount"
+
+
+def test_what_another_run_accepted_is_waited_for_and_not_claimed(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=5))
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake":
+            world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+            raise client_error("HandshakeAlreadyInStateException")
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
+    assert (world.accepts(), report.failures) == (1, ())
+    assert sum(world.slept) >= 5
+
+
+def test_an_attempt_that_was_lost_stays_ours_when_the_next_finds_it_accepted(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=5))
+    answers = ["ServiceException", "HandshakeAlreadyInStateException"]
+    sent: list[str] = []
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake" and answers:
+            if not sent:
+                world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+            sent.append(operation)
+            raise client_error(answers.pop(0))
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "ANSWER_LOST"]
+    assert report.records[0].attempts == 2
+
+
+def test_looks_for_a_confirmation_are_further_and_further_apart_and_ask_for_the_list_alone(world: World) -> None:
+    steady(world)
+    world.policy(allow())
+    world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=5))
+    world.run()
+    assert world.slept == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    after = world.client.calls[world.client.calls.index("AcceptHandshake") + 1 :]
+    assert after == ["ListHandshakesForAccount"] * 7
+
+
+def test_what_had_no_time_says_so(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.timeout = MARGIN + 0.5
+    world.client.before = lambda _: setattr(world, "now", world.now + timedelta(seconds=0.3))
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert report.records[0].reasons == (ALLOWED, Reason("DEADLINE", "there was no time left to try"))
+    assert (report.failures, report.records[0].attempts) == (("DEADLINE",), 0)
+
+
+def test_what_ran_out_of_time_names_its_last_failure(world: World) -> None:
+    world.policy(allow())
+    world.invite()
+    fails(world, "AcceptHandshake", *["TooManyRequestsException"] * 999)
+    report = world.run()
+    last = Reason("TooManyRequestsException", "AWS answers this for now")
+    assert report.records[0].reasons == (ALLOWED, last)
+    assert report.failures == ("DEADLINE TooManyRequestsException",)
+
+
+def test_what_is_not_pending_any_more_says_what_it_is(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+
+    def before(operation: str) -> None:
+        if operation == "AcceptHandshake":
+            world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+
+    world.client.before = before
+    [record] = world.run().records
+    assert record.reasons[-1] == Reason("NOT_PENDING", "it is CANCELED now", (("state", "CANCELED"),))
+
+
+@pytest.mark.parametrize(
+    ("code", "failures", "postponed"),
+    [
+        ("AccessDeniedException", ("LIST_UNREADABLE AccessDeniedException",), ()),
+        ("SubscriptionRequiredException", (), ("LIST_UNREADABLE SubscriptionRequiredException",)),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True], ids=["the first list", "a later list"])
+def test_a_list_that_cannot_be_read_fails_the_run_unless_aws_wants_to_be_asked_later(
+    world: World, later: bool, code: str, failures: tuple[str, ...], postponed: tuple[str, ...]
+) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    if later:  # it is too old when the second attempt is due
+        fails(world, "AcceptHandshake", "TooManyRequestsException")
+        world.on_sleep = lambda: (
+            setattr(world, "now", world.now + timedelta(seconds=21)),
+            fails(world, "ListHandshakesForAccount", *[code] * 99),
+        )[0]
+    else:
+        fails(world, "ListHandshakesForAccount", *[code] * 99)
+    report = world.run(world.hint(wanted))
+    assert (report.failures, report.postponed) == (failures, postponed)
+    [record] = report.records
+    assert (record.outcome.value, record.reasons[-1].code) == ("RETRY_LATER", "LIST_UNREADABLE")
+    assert record.reasons[-1].as_dict().get("seen", code) == code
+
+
+def test_what_is_over_needs_no_policy_to_say_so(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "TooManyRequestsException")
+
+    def meanwhile() -> None:
+        world.now += timedelta(seconds=21)
+        world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+        world.parameters.faults = [client_error("AccessDeniedException")]
+
+    world.on_sleep = meanwhile
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
+    assert report.failures == ()
+
+
+@pytest.mark.parametrize(("by", "outcome"), [("CancelHandshake", "LEFT_PENDING"), ("AcceptHandshake", "ACCEPTED")])
+def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, by: str, outcome: str) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    fails(world, "AcceptHandshake", "ServiceException")
+    honest, reads = world.parameters.get_parameters_by_path, [0]
+
+    def slowly(**request: Any) -> dict[str, Any]:
+        reads[0] += 1
+        if reads[0] == 3:  # handshakes and account are too old when it is there
+            world.now += timedelta(seconds=21)
+            world.service.call(by, MEMBER if by == "AcceptHandshake" else MANAGEMENT, {"HandshakeId": wanted})
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = slowly  # type: ignore[method-assign]
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", outcome)]
+    assert (report.failures, world.client.calls.count("AcceptHandshake")) == ((), 1)
+
+
+def test_a_lost_accept_whose_list_is_refused_is_only_looked_at(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=9999))
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+
+    def before(operation: str) -> None:
+        if world.accepts() and operation == "ListHandshakesForAccount":
+            raise client_error("AccessDeniedException")
+
+    world.client.before = before
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    unreadable = Reason("LIST_UNREADABLE", "LIST_UNREADABLE AccessDeniedException")
+    assert report.records[0].reasons == (ALLOWED, unreadable, UNCONFIRMED)
+    assert (report.failures, world.accepts()) == (("ACCEPT_UNCONFIRMED",), 1)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_policy_that_somebody_keeps_editing_is_named(world: World, lost: bool) -> None:
+    world.policy(allow())
+    for number in range(10):
+        world.policy(deny(f"F{number}", Origin={"OrganizationId": f"o-filler{number:06}"}), name=f"f{number}")
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=9999))
+    if lost:
+        world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException", effect=Effect.AFTER))
+    honest, numbers = world.parameters.get_parameters_by_path, iter(range(1000))
+
+    def edited(**request: Any) -> dict[str, Any]:
+        if world.accepts() or not lost:
+            number = next(numbers)
+            world.policy(deny(f"E{number}", Origin={"OrganizationId": "o-filler000000"}), name="f0")
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = edited  # type: ignore[method-assign]
+    report = world.run()
+    unstable = Reason("POLICY_UNSTABLE", "somebody is editing the policy: three readings in a row differ")
+    if lost:
+        assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+        assert report.records[0].reasons == (ALLOWED, unstable, UNCONFIRMED)
+        assert (report.failures, world.accepts()) == (("POLICY_UNSTABLE", "ACCEPT_UNCONFIRMED"), 1)
+    else:
+        assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+        assert report.records[0].reasons == (ALLOWED, unstable)
+        assert (report.failures, world.accepts()) == (("POLICY_UNSTABLE",), 0)
+
+
+# What an earlier run could not confirm
+
+
+def unconfirmed(world: World) -> str:
+    """An accept of an earlier run of this process that has not had its effect yet; it will have it in 1,000 s."""
+    world.policy(allow())
+    wanted = world.invite()
+    world.service.configure(accept_delay=timedelta(seconds=1000))
+    world.run()
+    assert set(world.memory.unconfirmed) == {wanted}
+    world.client.before = lambda _: None
+    return wanted
+
+
+def hides(world: World, *operations: str) -> None:
+    def before(operation: str) -> None:
+        if operation in operations:
+            raise client_error("AccessDeniedException", operation)
+
+    world.client.before = before
+
+
+HANDSHAKES = ("ListHandshakesForAccount", "DescribeHandshake")
+
+
+def test_what_cannot_be_looked_at_stays_unconfirmed_and_in_mind(world: World) -> None:
+    wanted = unconfirmed(world)
+    hides(world, *HANDSHAKES)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    assert report.failures == ("LIST_UNREADABLE AccessDeniedException", "ACCEPT_UNCONFIRMED")
+    assert (report.records[0].reasons, report.records[0].attempts) == ((ALLOWED, UNCONFIRMED), 0)
+    assert set(world.memory.unconfirmed) == {wanted}
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome"), [(timedelta(0), "ACCEPT_UNCONFIRMED"), (timedelta(seconds=1), "RETRY_LATER")]
+)
+def test_what_would_have_expired_is_forgotten(world: World, late: timedelta, outcome: str) -> None:
+    wanted = unconfirmed(world)
+    hides(world, *HANDSHAKES, "DescribeOrganization")
+    world.now = world.service.handshake(wanted).expires_at + late
+    assert [row[2] for row in summary(world.run())] == [outcome]
+    assert bool(world.memory.unconfirmed) is (outcome == "ACCEPT_UNCONFIRMED")
+
+
+def test_the_organization_that_was_joined_confirms_an_accept_of_an_earlier_run(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.now += timedelta(seconds=1000)
+    hides(world, *HANDSHAKES)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    confirmed = Reason("ACCEPT_CONFIRMED", "an earlier run sent the accept, and could not confirm it then")
+    assert (report.records[0].reasons, report.records[0].attempts) == ((ALLOWED, confirmed), 0)
+    assert world.memory.unconfirmed == {}
+
+
+def test_an_accept_of_an_earlier_run_that_a_cancellation_overtook_is_not_confirmed(world: World) -> None:
+    wanted = unconfirmed(world)
+    honest = world.client.__getattr__("list_handshakes_for_account")
+
+    def canceled(**request: Any) -> dict[str, Any]:
+        page = honest(**request)
+        return page | {"Handshakes": [raw | {"State": "CANCELED"} for raw in page["Handshakes"]]}
+
+    world.client.list_handshakes_for_account = canceled
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
+    assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "NOT_PENDING"]
+    assert (world.memory.unconfirmed, report.failures) == ({}, ())
+
+
+def test_an_accept_of_an_earlier_run_that_is_denied_now_and_still_open_stays_in_mind(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.policy(deny())
+    report = world.run()
+    assert summary(report) == [(wanted, "DENY", "LEFT_PENDING")]
+    assert set(world.memory.unconfirmed) == {wanted}
