@@ -981,11 +981,21 @@ def test_what_is_over_needs_no_policy_to_say_so(world: World) -> None:
     assert report.failures == ()
 
 
-@pytest.mark.parametrize(("by", "outcome"), [("CancelHandshake", "LEFT_PENDING"), ("AcceptHandshake", "ACCEPTED")])
-def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, by: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "by", "outcome"),
+    [
+        ("ServiceException", "CancelHandshake", "LEFT_PENDING"),
+        ("ServiceException", "AcceptHandshake", "ACCEPTED"),
+        ("TooManyRequestsException", "CancelHandshake", "LEFT_PENDING"),
+        ("TooManyRequestsException", "AcceptHandshake", "ALREADY_ACCEPTED"),
+    ],
+)
+def test_what_is_over_when_the_policy_has_been_read_again_says_so(
+    world: World, code: str, by: str, outcome: str
+) -> None:
     world.policy(allow())
     wanted = world.invite()
-    fails(world, "AcceptHandshake", "ServiceException")
+    fails(world, "AcceptHandshake", code)
     honest, reads = world.parameters.get_parameters_by_path, [0]
 
     def slowly(**request: Any) -> dict[str, Any]:
@@ -999,6 +1009,59 @@ def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, 
     report = world.run()
     assert summary(report) == [(wanted, "ACCEPT", outcome)]
     assert (report.failures, world.client.calls.count("AcceptHandshake")) == ((), 1)
+
+
+def test_nothing_is_sent_when_the_time_is_up_once_the_policy_is_there(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.timeout = MARGIN + 1
+    honest, reads = world.parameters.get_parameters_by_path, [0]
+
+    def slowly(**request: Any) -> dict[str, Any]:
+        reads[0] += 1
+        world.now += timedelta(seconds=1.5 if reads[0] == 2 else 0)
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = slowly  # type: ignore[method-assign]
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert report.records[0].reasons[-1] == Reason("DEADLINE", "there was no time left to try")
+    assert (report.failures, world.accepts()) == (("DEADLINE",), 0)
+
+
+def test_only_an_invitation_that_was_accepted_makes_the_run_wait_for_the_account(world: World) -> None:
+    world.policy(allow(), DECLINE_OTHER)
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+
+    def canceled() -> None:
+        world.on_sleep = lambda: None
+        world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+
+    world.on_sleep = canceled
+    fails(world, "AcceptHandshake", "ServiceException")
+    fail = world.client.before
+
+    def before(operation: str) -> None:
+        if operation == "DeclineHandshake" and world.client.calls.count(operation) == 1:
+            raise client_error("ServiceException")
+        fail(operation)
+
+    world.client.before = before
+    report = world.run()
+    assert sorted(row[2] for row in summary(report)) == ["DECLINED", "LEFT_PENDING"]
+    assert world.state(unwanted) == "DECLINED"
+    assert sum(world.slept) < 1
+
+
+def test_a_transfer_of_responsibility_moves_no_account(world: World) -> None:
+    transfer = allow("Bill", action="TRANSFER_RESPONSIBILITY", Condition={"CurrentOrganization": "ANY"})
+    world.policy(transfer, DECLINE_OTHER | {"Action": "TRANSFER_RESPONSIBILITY"})
+    world.service.add_organization("o-ownorgan01", MEMBER)
+    world.service.add_handshake("TRANSFER_RESPONSIBILITY", ORGANIZATION, MEMBER)
+    world.service.add_handshake("TRANSFER_RESPONSIBILITY", OTHER_ORGANIZATION, MEMBER)
+    report = world.run()
+    assert [row[2] for row in summary(report)] == ["ACCEPTED", "DECLINED"]
+    assert world.slept == []
 
 
 def test_a_lost_accept_whose_list_is_refused_is_only_looked_at(world: World) -> None:
