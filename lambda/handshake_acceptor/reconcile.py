@@ -252,7 +252,6 @@ class Reconcile:
             return planned  # decided anew; its effect may come yet, so it stays in mind
         over = _terminal(Turn(sent, self._clock.now(), SendState.ANSWERED), seen)
         if over is None and self._clock.now() <= _expiry(sent):
-            self._states.note("ACCEPT_UNCONFIRMED", later=False)
             return replace(sent, attempts=0).with_outcome(Outcome.ACCEPT_UNCONFIRMED, _UNCONFIRMED)
         del self._memory.unconfirmed[planned.handshake.id]
         if over is None:

@@ -22,6 +22,7 @@ from local.world import (
     OTHER_MANAGEMENT,
     OTHER_ORGANIZATION,
     PREFIX,
+    START,
     World,
     allow,
     client_error,
@@ -592,7 +593,10 @@ def test_an_unknown_current_organization_is_never_standalone(world: World) -> No
     world.service.inject(Fault(operation="DescribeOrganization", code="AccessDeniedException"))
     report = world.run()
     assert summary(report) == [(wanted, "INELIGIBLE", "RETRY_LATER")]
-    assert "CURRENT_ORGANIZATION_UNKNOWN" in codes(report)
+    assert [reason.code for reason in report.records[0].reasons] == [
+        "CURRENT_ORGANIZATION_UNKNOWN",
+        "AccessDeniedException",
+    ]
     assert report.failures == ()
 
 
@@ -1181,6 +1185,15 @@ def test_an_accept_of_an_earlier_run_that_a_cancellation_overtook_is_not_confirm
     report = world.run()
     assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
     assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "NOT_PENDING"]
+    assert (world.memory.unconfirmed, report.failures) == ({}, ())
+    assert world.client.calls == ["ListHandshakesForAccount"], "what the list shows is not asked for again"
+
+
+def test_an_accept_of_an_earlier_run_that_lands_during_this_one_is_settled(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.now = START + timedelta(seconds=990)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
     assert (world.memory.unconfirmed, report.failures) == ({}, ())
 
 
