@@ -48,7 +48,7 @@ def test_allowed_invitation_is_accepted_and_others_are_left(world: World) -> Non
     report = world.run()
     assert set(summary(report)) == {(wanted, "ACCEPT", "ACCEPTED"), (denied, "DENY", "LEFT_PENDING")}
     assert world.service.organization_of(MEMBER).id == ORGANIZATION
-    assert report.failures == ()
+    assert (report.failures, report.listed, report.snapshot.mode.value) == ((), 2, "enforce")
 
 
 @pytest.mark.parametrize("inviter_is_a_party", [True, False])
@@ -764,6 +764,40 @@ def test_every_handshake_has_its_first_attempt_before_any_has_its_second(world: 
     assert world.slept == pytest.approx([0.1, 0.2, 0.4])
     assert summary(report) == [(unwanted, "DECLINE", "DECLINED"), (wanted, "ACCEPT", "ACCEPTED")]
     assert [record.attempts for record in report.records] == [2, 4]
+
+
+def test_no_second_attempt_comes_before_a_first_though_it_is_due_at_once(world: World) -> None:
+    world.random = SimpleNamespace(random=lambda: 0.0)  # type: ignore[assignment]
+    world.policy(allow(), DECLINE_OTHER)
+    world.invite(), world.invite(OTHER_MANAGEMENT)
+    fails(world, "AcceptHandshake", "TooManyRequestsException", "TooManyRequestsException")
+    world.run()
+    sent = [call[:6] for call in world.client.calls if call in ("AcceptHandshake", "DeclineHandshake")]
+    assert sent == ["Accept", "Declin", "Accept", "Accept"]
+
+
+def test_an_account_that_does_not_show_a_join_is_waited_for_once_a_process(world: World) -> None:
+    world.policy()
+    world.join()
+    world.invite(OTHER_MANAGEMENT)
+
+    def describe(**_: Any) -> dict[str, Any]:
+        raise client_error("AWSOrganizationsNotInUseException", "DescribeOrganization")
+
+    world.client.describe_organization = describe
+    waits = []
+    for _ in range(2):
+        world.slept.clear()
+        world.run()
+        waits.append(sum(world.slept))
+    assert waits == [pytest.approx(60), 0]
+
+
+def test_a_run_without_a_memory_begins_with_an_empty_one(world: World) -> None:
+    world.memory = None  # type: ignore[assignment]
+    world.policy(allow())
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
 
 
 # What is read again, and what is not
