@@ -84,7 +84,7 @@ def _mutmut() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"FAULT_RUNS": "120"}
+    return os.environ | {"FAULT_RUNS": "60"}
 
 
 def _results() -> Iterator[tuple[str, str]]:

@@ -182,6 +182,12 @@ def test_keys_that_are_written_more_than_once_are_named_in_the_order_of_the_text
     assert str(error.value) == f"/b: {TWICE} (and 2 more such keys)"
 
 
+def test_one_more_key_that_is_written_twice_is_counted() -> None:
+    with pytest.raises(NotReadable) as error:
+        read_strictly('{"a": 1, "a": 2, "b": 1, "b": 2}')
+    assert str(error.value) == f"/a: {TWICE} (and 1 more such keys)"
+
+
 def test_one_key_that_is_written_twice_is_refused() -> None:
     with pytest.raises(NotReadable, match=f"^/a: {TWICE}$"):
         read_strictly('{"a": 1, "a": 1}')

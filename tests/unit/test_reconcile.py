@@ -22,6 +22,7 @@ from local.world import (
     OTHER_MANAGEMENT,
     OTHER_ORGANIZATION,
     PREFIX,
+    START,
     World,
     allow,
     client_error,
@@ -47,7 +48,7 @@ def test_allowed_invitation_is_accepted_and_others_are_left(world: World) -> Non
     report = world.run()
     assert set(summary(report)) == {(wanted, "ACCEPT", "ACCEPTED"), (denied, "DENY", "LEFT_PENDING")}
     assert world.service.organization_of(MEMBER).id == ORGANIZATION
-    assert report.failures == ()
+    assert (report.failures, report.listed, report.snapshot.mode.value) == ((), 2, "enforce")
 
 
 @pytest.mark.parametrize("inviter_is_a_party", [True, False])
@@ -616,7 +617,10 @@ def test_an_unknown_current_organization_is_never_standalone(world: World) -> No
     world.service.inject(Fault(operation="DescribeOrganization", code="AccessDeniedException"))
     report = world.run()
     assert summary(report) == [(wanted, "INELIGIBLE", "RETRY_LATER")]
-    assert "CURRENT_ORGANIZATION_UNKNOWN" in codes(report)
+    assert [reason.code for reason in report.records[0].reasons] == [
+        "CURRENT_ORGANIZATION_UNKNOWN",
+        "AccessDeniedException",
+    ]
     assert report.failures == ()
 
 
@@ -784,6 +788,40 @@ def test_every_handshake_has_its_first_attempt_before_any_has_its_second(world: 
     assert world.slept == pytest.approx([0.1, 0.2, 0.4])
     assert summary(report) == [(unwanted, "DECLINE", "DECLINED"), (wanted, "ACCEPT", "ACCEPTED")]
     assert [record.attempts for record in report.records] == [2, 4]
+
+
+def test_no_second_attempt_comes_before_a_first_though_it_is_due_at_once(world: World) -> None:
+    world.random = SimpleNamespace(random=lambda: 0.0)  # type: ignore[assignment]
+    world.policy(allow(), DECLINE_OTHER)
+    world.invite(), world.invite(OTHER_MANAGEMENT)
+    fails(world, "AcceptHandshake", "TooManyRequestsException", "TooManyRequestsException")
+    world.run()
+    sent = [call[:6] for call in world.client.calls if call in ("AcceptHandshake", "DeclineHandshake")]
+    assert sent == ["Accept", "Declin", "Accept", "Accept"]
+
+
+def test_an_account_that_does_not_show_a_join_is_waited_for_once_a_process(world: World) -> None:
+    world.policy()
+    world.join()
+    world.invite(OTHER_MANAGEMENT)
+
+    def describe(**_: Any) -> dict[str, Any]:
+        raise client_error("AWSOrganizationsNotInUseException", "DescribeOrganization")
+
+    world.client.describe_organization = describe
+    waits = []
+    for _ in range(2):
+        world.slept.clear()
+        world.run()
+        waits.append(sum(world.slept))
+    assert waits == [pytest.approx(60), 0]
+
+
+def test_a_run_without_a_memory_begins_with_an_empty_one(world: World) -> None:
+    world.memory = None  # type: ignore[assignment]
+    world.policy(allow())
+    wanted = world.invite()
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
 
 
 # What is read again, and what is not
@@ -1005,11 +1043,21 @@ def test_what_is_over_needs_no_policy_to_say_so(world: World) -> None:
     assert report.failures == ()
 
 
-@pytest.mark.parametrize(("by", "outcome"), [("CancelHandshake", "LEFT_PENDING"), ("AcceptHandshake", "ACCEPTED")])
-def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, by: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "by", "outcome"),
+    [
+        ("ServiceException", "CancelHandshake", "LEFT_PENDING"),
+        ("ServiceException", "AcceptHandshake", "ACCEPTED"),
+        ("TooManyRequestsException", "CancelHandshake", "LEFT_PENDING"),
+        ("TooManyRequestsException", "AcceptHandshake", "ALREADY_ACCEPTED"),
+    ],
+)
+def test_what_is_over_when_the_policy_has_been_read_again_says_so(
+    world: World, code: str, by: str, outcome: str
+) -> None:
     world.policy(allow())
     wanted = world.invite()
-    fails(world, "AcceptHandshake", "ServiceException")
+    fails(world, "AcceptHandshake", code)
     honest, reads = world.parameters.get_parameters_by_path, [0]
 
     def slowly(**request: Any) -> dict[str, Any]:
@@ -1023,6 +1071,59 @@ def test_what_is_over_when_the_policy_has_been_read_again_says_so(world: World, 
     report = world.run()
     assert summary(report) == [(wanted, "ACCEPT", outcome)]
     assert (report.failures, world.client.calls.count("AcceptHandshake")) == ((), 1)
+
+
+def test_nothing_is_sent_when_the_time_is_up_once_the_policy_is_there(world: World) -> None:
+    world.policy(allow())
+    wanted = world.invite()
+    world.timeout = MARGIN + 1
+    honest, reads = world.parameters.get_parameters_by_path, [0]
+
+    def slowly(**request: Any) -> dict[str, Any]:
+        reads[0] += 1
+        world.now += timedelta(seconds=1.5 if reads[0] == 2 else 0)
+        return honest(**request)
+
+    world.parameters.get_parameters_by_path = slowly  # type: ignore[method-assign]
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "RETRY_LATER")]
+    assert report.records[0].reasons[-1] == Reason("DEADLINE", "there was no time left to try")
+    assert (report.failures, world.accepts()) == (("DEADLINE",), 0)
+
+
+def test_only_an_invitation_that_was_accepted_makes_the_run_wait_for_the_account(world: World) -> None:
+    world.policy(allow(), DECLINE_OTHER)
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+
+    def canceled() -> None:
+        world.on_sleep = lambda: None
+        world.service.call("CancelHandshake", MANAGEMENT, {"HandshakeId": wanted})
+
+    world.on_sleep = canceled
+    fails(world, "AcceptHandshake", "ServiceException")
+    fail = world.client.before
+
+    def before(operation: str) -> None:
+        if operation == "DeclineHandshake" and world.client.calls.count(operation) == 1:
+            raise client_error("ServiceException")
+        fail(operation)
+
+    world.client.before = before
+    report = world.run()
+    assert sorted(row[2] for row in summary(report)) == ["DECLINED", "LEFT_PENDING"]
+    assert world.state(unwanted) == "DECLINED"
+    assert sum(world.slept) < 1
+
+
+def test_a_transfer_of_responsibility_moves_no_account(world: World) -> None:
+    transfer = allow("Bill", action="TRANSFER_RESPONSIBILITY", Condition={"CurrentOrganization": "ANY"})
+    world.policy(transfer, DECLINE_OTHER | {"Action": "TRANSFER_RESPONSIBILITY"})
+    world.service.add_organization("o-ownorgan01", MEMBER)
+    world.service.add_handshake("TRANSFER_RESPONSIBILITY", ORGANIZATION, MEMBER)
+    world.service.add_handshake("TRANSFER_RESPONSIBILITY", OTHER_ORGANIZATION, MEMBER)
+    report = world.run()
+    assert [row[2] for row in summary(report)] == ["ACCEPTED", "DECLINED"]
+    assert world.slept == []
 
 
 def test_a_lost_accept_whose_list_is_refused_is_only_looked_at(world: World) -> None:
@@ -1142,6 +1243,15 @@ def test_an_accept_of_an_earlier_run_that_a_cancellation_overtook_is_not_confirm
     report = world.run()
     assert summary(report) == [(wanted, "ACCEPT", "LEFT_PENDING")]
     assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "NOT_PENDING"]
+    assert (world.memory.unconfirmed, report.failures) == ({}, ())
+    assert world.client.calls == ["ListHandshakesForAccount"], "what the list shows is not asked for again"
+
+
+def test_an_accept_of_an_earlier_run_that_lands_during_this_one_is_settled(world: World) -> None:
+    wanted = unconfirmed(world)
+    world.now = START + timedelta(seconds=990)
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
     assert (world.memory.unconfirmed, report.failures) == ({}, ())
 
 

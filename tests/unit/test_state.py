@@ -412,6 +412,7 @@ TOO_SLOW = ("EVIDENCE_TOO_SLOW", "what it takes to decide could not be read fast
         ([(20.1, 1, "a"), (20.1, 1, "a"), (20.1, 1, "a"), (0, 1, "a")], 3, TOO_SLOW),
         ([(20.1, 1, "a"), (20.1, 1, "a"), (0, 1, "a")], 3, None),
         ([(0, 1, "a"), (20.1, 1, "a"), (20.1, 1, "a"), (0, 1, "a")], 3, TOO_SLOW),
+        ([(20, 2, "a"), (20, 2, "a"), (20, 2, "b"), (20, 2, "b")], 4, None),
         ([(20.1, 1, "a"), (0, 1, "a")], 2, None),
         ([(0, 1, "a"), (20.1, 1, "a"), (0, 1, "a")], 3, None),
     ],
@@ -504,6 +505,13 @@ def test_what_the_account_says_stands_after_a_minute_and_once_a_process(world: W
     assert sum(world.slept) == 60, "another process waits for itself"
 
 
+def test_the_account_is_looked_at_every_second_at_most(world: World) -> None:
+    lagging(world, None)
+    world.random = SimpleNamespace(random=lambda: 0.0)  # type: ignore[assignment]
+    reader_of(world).look()
+    assert world.slept == [1] * 60
+
+
 def test_what_lags_when_the_time_is_up_is_not_acted_on(world: World) -> None:
     lagging(world, None)
     stands: set[tuple[str, str]] = set()
@@ -558,6 +566,24 @@ def test_a_list_that_lags_behind_the_account_is_read_once_more(world: World) -> 
     world.client.calls.clear()
     assert reader_of(world).look().handshakes == ()
     assert world.client.calls == [ACCOUNT, LIST]
+
+
+def test_a_list_that_lags_behind_the_account_is_read_once_more_in_a_run(world: World) -> None:
+    wanted = world.invite()
+    behind, reads = world.client.list_handshakes_for_account(), [0]
+    world.service.call("AcceptHandshake", MEMBER, {"HandshakeId": wanted})
+
+    def listing(**_: Any) -> dict[str, Any]:
+        reads[0] += 1
+        return behind
+
+    world.client.list_handshakes_for_account = listing
+    reader = reader_of(world)
+    reader.look()
+    assert reads == [2]
+    world.now += timedelta(seconds=21)
+    reader.refresh()
+    assert reads == [3]
 
 
 # One handshake, or the account, at once
