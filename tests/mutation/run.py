@@ -29,7 +29,7 @@ MODULES = (
     *(f"handshake_core/{name}" for name in ("errors", "handshake", "json_reader", "json_schema", "mistakes", "retry")),
 )
 TESTS = (
-    *(f"unit/test_policy_{name}" for name in ("decide", "documents", "handshake", "properties")),
+    *(f"unit/test_policy_{name}" for name in ("decide", "documents", "handshake", "properties", "store")),
     *(f"unit/test_{name}" for name in ("errors", "evidence", "json_reader", "observed", "reconcile", "retry", "state")),
     "faults/test_faults",
 )
