@@ -92,7 +92,7 @@ faults-e2e: $(VENV) $(AWS) $(CDK) ## 200 runs with random faults through the dep
 fuzz: $(VENV) ## 100,000 hostile events and answers (minutes)
 	@FUZZ_CASES=100000 .venv/bin/pytest -q tests/faults/test_fuzz.py
 
-mutation: $(VENV) ## change what decides and acts one place at a time: the tests must notice (an hour)
+mutation: $(VENV) ## change what decides and acts one place at a time: the tests must notice (long)
 	@.venv/bin/python tests/mutation/run.py
 
 bench: $(VENV) ## everything under bench/: one JSON line a figure

@@ -29,7 +29,7 @@ MODULES = (
     *(f"handshake_core/{name}" for name in ("errors", "handshake", "json_reader", "json_schema", "mistakes", "retry")),
 )
 TESTS = (
-    *(f"unit/test_policy_{name}" for name in ("decide", "documents", "handshake", "properties")),
+    *(f"unit/test_policy_{name}" for name in ("decide", "documents", "handshake", "properties", "store")),
     *(f"unit/test_{name}" for name in ("errors", "evidence", "json_reader", "observed", "reconcile", "retry", "state")),
     "faults/test_faults",
 )
@@ -57,14 +57,14 @@ def main(names: Sequence[str]) -> int:
     modules = [each for each in MODULES if not names or Path(each).name in names]
     began = time.monotonic()
     _lay_out(modules)
-    print("this takes some minutes; mutmut's own words are in build/mutation/mutmut.log", file=sys.stderr)
+    print("this takes long; mutmut's own words are in build/mutation/mutmut.log", file=sys.stderr)
     children = os.environ.get("CHILDREN", "2")
     with (HERE / "mutmut.log").open("w") as log:
         command = [_mutmut(), "run", "--max-children", children]
         ended = subprocess.run(command, cwd=HERE, env=_environment(), stdout=log, stderr=log)
     results = dict(_results())
     if ended.returncode or not results:
-        print("mutmut did not run: see build/mutation/mutmut.log", file=sys.stderr)
+        print(f"mutmut ended with {ended.returncode}: see build/mutation/mutmut.log", file=sys.stderr)
         return 1
     for module in modules:
         own = [result for name, result in results.items() if name.startswith(f"{module.replace('/', '.')}.")]

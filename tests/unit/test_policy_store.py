@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from handshake_acceptor.policy.store import PolicyStore
+from handshake_core.retry import Clock
+from local.world import PREFIX, START, Parameters, client_error, deny, document
+
+
+def test_all_parameters_are_read_patiently_over_all_pages_as_they_are() -> None:
+    client, slept = Parameters(), list[float]()
+    client.values = {f"{PREFIX}policy/p{number:02}": document(deny(f"D{number}")) for number in range(25)}
+    client.faults = [client_error("ThrottlingException")]
+    clock = Clock(now=lambda: START, remaining=lambda: 100.0, sleep=slept.append, random=lambda: 1.0)
+    read = PolicyStore(client, clock, PREFIX).parameters()
+    assert read == {n: {"Name": n, "Value": text, "Type": "String"} for n, text in client.values.items()}
+    assert (client.reads, slept) == (4, [0.1])
