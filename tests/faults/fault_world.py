@@ -15,6 +15,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -675,7 +676,7 @@ def random_world(seed: int) -> FaultWorld:
         organization_party_prefix=dice.random() < 0.5,
         accept_delay=timedelta(seconds=dice.choice([0, 0, 0, 5, 60, 400])),
     )
-    if dice.random() < 0.1:
+    if dice.random() < 0.2:
         world.organization_lags = timedelta(seconds=dice.uniform(1, 50))
     world.invite(target="999999999999")
     weights = {"allowed": 0.9, "denied": 0.5, "unlisted": 0.4, "also allowed": 0.15, "declinable": 0.4}
@@ -800,6 +801,9 @@ def edit_at_random(world: FaultWorld) -> Callable[[], None]:
         other_run,
     ]
 
+    if world.organization_lags:
+        world.happenings += [join_by_hand] * 6
+
     def put_right() -> None:
         values.clear()
         values.update(kept)
@@ -903,8 +907,9 @@ def parallel_matrix(seeds: range, processes: int) -> tuple[dict[str, Row], list[
     parts = [seeds[start : start + 200] for start in range(0, len(seeds), 200)]
     rows: dict[str, Row] = {}
     failures: list[str] = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for done, (some_rows, some_failures) in enumerate(pool.imap(matrix, parts), 1):
+    # An executor, for it raises where a process is killed; a `Pool` would wait for ever.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for done, (some_rows, some_failures) in enumerate(pool.map(matrix, parts), 1):
             for name, row in some_rows.items():
                 rows[name] = rows.get(name, Row()) + row
             failures += some_failures

@@ -318,6 +318,33 @@ def test_a_policy_that_takes_longer_than_a_run_to_read_fails_the_run() -> None:
     assert world.state(wanted) == "OPEN"
 
 
+# The account shows where it is later than its list does
+
+
+@pytest.mark.parametrize("lags", [1, 20, 55])
+@pytest.mark.parametrize("joined_ago", [0, 10])
+def test_an_account_that_does_not_show_yet_that_it_has_joined_is_not_moved_again(lags: int, joined_ago: int) -> None:
+    world = calm(allow())
+    world.organization_lags = timedelta(seconds=lags)
+    wanted = world.invite()
+    world.join(OTHER_MANAGEMENT)
+    world.note()
+    world.now += timedelta(seconds=joined_ago)
+    report = world.run()
+    assert summary(report) == [(wanted, "NO_MATCH", "LEFT_PENDING")]
+    assert world.state(wanted) == "OPEN"
+
+
+def test_an_account_that_joined_and_left_is_not_locked_out() -> None:
+    world = calm(allow())
+    world.join(OTHER_MANAGEMENT)
+    world.service.call("LeaveOrganization", MEMBER, {})
+    wanted, began = world.invite(), world.now
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert timedelta(seconds=55) <= world.now - began < timedelta(seconds=90)
+
+
 # Nobody waits for somebody else's trouble
 
 
