@@ -16,6 +16,14 @@ from tests.support.origins import ALLOWED, DENIED
 OPERATIONS = ("GetParametersByPath", "ListHandshakesForAccount", "DescribeOrganization", "AcceptHandshake")
 
 
+def left_behind(operation: str, kind: str) -> set[str]:
+    """The states in which the wanted handshake may be when its run was killed."""
+    if operation == "GetParametersByPath":
+        # The first reading goes on beside all else: the run need not have waited for it.
+        return {"OPEN", "ACCEPTED"}
+    return {"ACCEPTED"} if (operation, kind) == ("AcceptHandshake", "killed after") else {"OPEN"}
+
+
 @pytest.mark.parametrize("kind", KILLS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_next_sweep_finishes_what_was_killed(
@@ -28,9 +36,7 @@ def test_the_next_sweep_finishes_what_was_killed(
     failed, _ = acceptor.invoke()
     assert failed, proxy.errors
     assert len(proxy.killed) == killed + 1
-    assert acceptor.handshake(wanted)["state"] == (
-        "ACCEPTED" if (operation, kind) == ("AcceptHandshake", "killed after") else "OPEN"
-    )
+    assert acceptor.handshake(wanted)["state"] in left_behind(operation, kind)
     failed, answer = acceptor.invoke()
     assert not failed, answer
     assert acceptor.handshake(wanted)["state"] == "ACCEPTED"
