@@ -44,7 +44,7 @@ def test_what_is_declared_is_all_that_the_command_needs(tool: Installed) -> None
     validated = tool.run("handshakectl", "validate", str(document))
     assert (validated.returncode, validated.stderr) == (0, "")
     assert "valid:" in validated.stdout
-    for verb in ("pending", "push", "pull", "run", "doctor", "fleet"):
+    for verb in ("pending", "push", "remove", "pull", "brake", "run", "doctor", "status"):
         assert tool.run("handshakectl", verb, "--help").returncode == 0
 
 
