@@ -201,9 +201,14 @@ def build(
         warnings = [str(each.entry.data) for each in synthesized.messages if str(each.level) == "warning"]
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    pack(asset, folder / asset_name(asset))
     file = folder / f"{NAME}.template.json"
-    file.write_text(text, "utf-8")
+    with TemporaryDirectory(dir=folder) as scratch:
+        # Two renames: whoever reads here while it is built again never finds half a file.
+        pack(asset, packed := Path(scratch, "asset"))
+        packed.replace(folder / asset_name(asset))
+        written = Path(scratch, "template")
+        written.write_text(text, "utf-8")
+        written.replace(file)
     if len(text.encode()) > MOST_BYTES:
         warnings.append(f"the template is longer than {MOST_BYTES} bytes: CloudFormation takes it from a bucket only")
     return file, warnings
