@@ -22,8 +22,6 @@ from local.emulator import ROOT
 from tests.support.account import Account, Published, publish
 from tests.support.origins import ALLOWED, BEYOND, DENIED, Origin
 
-pytestmark = pytest.mark.builds
-
 MANAGEMENT = ALLOWED.management_account_id
 MEMBERS = [f"{700_000_000_000 + number}" for number in range(20)]
 WITHOUT = "700000000099"
@@ -93,7 +91,7 @@ class Fleet:
             records = {each["handshake_id"]: each for each in self.aws.log_records(account_id)}
             return records if handshake_id in records else {}
 
-        return wait_for("its record", look)
+        return wait_for("its record", look, 300)
 
 
 @pytest.fixture(scope="module")
