@@ -91,15 +91,19 @@ class Organizations:
         return Account(account_id, partition, role, identifier)
 
     def _ask(self, patient: bool, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        return (retry.call if patient else retry.in_time)(self._clock, call)
+        return (retry.call_with_retries if patient else retry.in_time)(self._clock, call)
 
     def accept(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """Accepts, once. The answer may come before the handshake reads `ACCEPTED`. Raises `retry.CALL_FAILURES`."""
-        return _answered(handshake_id, retry.once(lambda: self._client.accept_handshake(HandshakeId=handshake_id)))
+        return _answered(
+            handshake_id, retry.normalize_errors(lambda: self._client.accept_handshake(HandshakeId=handshake_id))
+        )
 
     def decline(self, handshake_id: str) -> Handshake | InvalidHandshake:
         """Declines, once, which cannot be undone. Raises `retry.CALL_FAILURES`."""
-        return _answered(handshake_id, retry.once(lambda: self._client.decline_handshake(HandshakeId=handshake_id)))
+        return _answered(
+            handshake_id, retry.normalize_errors(lambda: self._client.decline_handshake(HandshakeId=handshake_id))
+        )
 
 
 def _is_join(raw: Mapping[str, Any], now: datetime) -> bool:

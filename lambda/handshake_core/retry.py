@@ -94,7 +94,7 @@ def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenaci
     )
 
 
-def once(function: Callable[[], T]) -> T:
+def normalize_errors(function: Callable[[], T]) -> T:
     """Calls once. Raises one of `CALL_FAILURES`, and nothing else.
 
     botocore's parser raises whatever it stumbles on where an answer is not shaped as its model says (a number for an
@@ -112,15 +112,15 @@ def in_time(clock: Clock, function: Callable[[], T]) -> T:
     """Calls once, if the call would end before the deadline. Raises one of `CALL_FAILURES`; `OutOfTime` is one."""
     if not clock.has_time():
         raise OutOfTime
-    return once(function)
+    return normalize_errors(function)
 
 
-def call(clock: Clock, function: Callable[[], T]) -> T:
+def call_with_retries(clock: Clock, function: Callable[[], T]) -> T:
     """Calls what is safe to repeat, until it answers. Raises one of `CALL_FAILURES` when it does not in time."""
     return retrying(clock, is_retry_now)(partial(in_time, clock, function))
 
 
-def until(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
+def poll(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
     """Looks with backoff while `again` says so and there is time; then gives what the last look showed."""
     return tenacity.Retrying(
         retry=tenacity.retry_if_result(again),
@@ -166,7 +166,7 @@ def pages(
 
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
-        page, token = (call if patient else in_time)(clock, read)
+        page, token = (call_with_retries if patient else in_time)(clock, read)
         yield page
         if not token:
             return

@@ -85,7 +85,7 @@ class Buses:
             answers.update(zip(waiting, self._put(waiting), strict=True))
             return [hint for hint in waiting if answers[hint].again]
 
-        retry.until(self._clock, put, bool)
+        retry.poll(self._clock, put, bool)
         yield from (_judged(hint, answers[hint]) for hint in hints)
 
     def _put(self, hints: Sequence[Hint]) -> list[_Answer]:

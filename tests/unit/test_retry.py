@@ -83,26 +83,29 @@ def test_real_time_is_real() -> None:
 
 def test_what_seconds_cure_is_called_until_it_answers() -> None:
     time = Time()
-    assert retry.call(time.clock(), answers(THROTTLED, ReadTimeoutError(endpoint_url="x"), THROTTLED, "done")) == "done"
+    assert (
+        retry.call_with_retries(time.clock(), answers(THROTTLED, ReadTimeoutError(endpoint_url="x"), THROTTLED, "done"))
+        == "done"
+    )
     assert time.slept == [0.1, 0.2, 0.4]
 
 
 def test_what_seconds_do_not_cure_is_called_once() -> None:
     time = Time()
     with pytest.raises(type(REFUSED)) as raised:
-        retry.call(time.clock(), answers(REFUSED, "never"))
+        retry.call_with_retries(time.clock(), answers(REFUSED, "never"))
     assert (raised.value, time.slept) == (REFUSED, [])
 
 
 def test_the_last_error_is_raised_when_there_is_no_time_for_another_call() -> None:
     time = Time(left=MARGIN + 0.3)
     with pytest.raises(type(THROTTLED)) as raised:
-        retry.call(time.clock(), answers(THROTTLED))
+        retry.call_with_retries(time.clock(), answers(THROTTLED))
     assert raised.value is THROTTLED
     assert time.slept == [0.1, 0.2]
 
 
-@pytest.mark.parametrize("call", [retry.call, retry.in_time])
+@pytest.mark.parametrize("call", [retry.call_with_retries, retry.in_time])
 def test_nothing_is_called_without_time(call: Callable[..., Any]) -> None:
     with pytest.raises(OutOfTime):
         call(Time(left=MARGIN - 0.001).clock(), answers("never"))
@@ -112,20 +115,20 @@ def test_nothing_is_called_without_time(call: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("error", [ZeroDivisionError, AttributeError, KeyError, RecursionError, TypeError, ValueError])
 def test_an_answer_that_cannot_be_read_is_a_call_failure_that_says_how(error: type[Exception]) -> None:
     with pytest.raises(ResponseParserError) as raised:
-        retry.once(answers(error("secret")))
+        retry.normalize_errors(answers(error("secret")))
     assert str(raised.value) == f"the answer cannot be read: {error.__name__}"
     assert isinstance(raised.value.__cause__, error)
 
 
 def test_a_look_is_repeated_until_it_shows_what_is_waited_for() -> None:
     time = Time()
-    assert retry.until(time.clock(), answers(3, 2, 1, 0, 5), bool) == 0
+    assert retry.poll(time.clock(), answers(3, 2, 1, 0, 5), bool) == 0
     assert time.slept == [0.1, 0.2, 0.4]
 
 
 def test_a_look_that_never_shows_it_gives_what_it_showed_last() -> None:
     time = Time(left=MARGIN + 0.3)
-    assert retry.until(time.clock(), answers(3, 2, 1), bool) == 1
+    assert retry.poll(time.clock(), answers(3, 2, 1), bool) == 1
     assert time.slept == [0.1, 0.2]
 
 

@@ -52,7 +52,7 @@ class once(Generic[T]):  # noqa: N801 - it is read like `property`
         name = self._read.__name__
         if name not in owner.answers:
             try:
-                owner.answers[name] = (retry.once(lambda: self._read(owner)), None)
+                owner.answers[name] = (retry.normalize_errors(lambda: self._read(owner)), None)
             except retry.READ_FAILURES as error:
                 owner.answers[name] = (None, error)
         answer, refusal = owner.answers[name]

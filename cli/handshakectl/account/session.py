@@ -14,7 +14,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
-from handshake_core.retry import once
+from handshake_core.retry import normalize_errors
 from handshakectl.errors import BadInput
 from handshakectl.output import name_in
 
@@ -73,7 +73,7 @@ class Aws:
     def caller(self) -> Caller:
         """Whose credentials these are. Raises what botocore raises, first of all when there are none."""
         sts: STSClient = self.client("sts")
-        return once(lambda: _caller(sts.get_caller_identity()["Arn"]))
+        return normalize_errors(lambda: _caller(sts.get_caller_identity()["Arn"]))
 
 
 def _caller(arn: str) -> Caller:

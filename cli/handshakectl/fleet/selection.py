@@ -133,7 +133,7 @@ def _with_role(aws: Aws, caller: Caller, role: str, ids: Iterable[str], parallel
         def enter() -> tuple[Aws, Caller]:
             arn = f"arn:{caller.partition}:iam::{account_id}:role/{role}"
             try:
-                assumed = retry.once(
+                assumed = retry.normalize_errors(
                     lambda: aws.with_credentials(sts.assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"])
                 )
             except ClientError as error:

@@ -170,7 +170,7 @@ def history(ssm: Any, name: str) -> list[Version]:
     """The versions of a parameter that are kept, oldest first; none without it. Raises `retry.READ_FAILURES`."""
     try:
         pages = list(retry.pages(clock(), ssm.get_parameter_history, lambda page: page["Parameters"], Name=name))
-        return retry.once(lambda: _versions(raw for page in pages for raw in page.content["Parameters"]))
+        return retry.normalize_errors(lambda: _versions(raw for page in pages for raw in page.content["Parameters"]))
     except ClientError as error:
         if error_code(error) == "ParameterNotFound":
             return []
@@ -301,7 +301,7 @@ class Writer:
         }
         failure, number = None, None
         try:
-            number = retry.once(lambda: int(self.ssm.put_parameter(**request)["Version"]))
+            number = retry.normalize_errors(lambda: int(self.ssm.put_parameter(**request)["Version"]))
             self._touched = True
         except retry.CALL_FAILURES as error:
             failure = error  # an answer can be lost after the write, and the write be tried again by botocore
@@ -332,7 +332,7 @@ class Writer:
 
         try:
             patience = 0.0 if failure else _SETTLE_WITHIN
-            return retry.until(clock(patience), lambda: history(self.ssm, name), missing)
+            return retry.poll(clock(patience), lambda: history(self.ssm, name), missing)
         except retry.READ_FAILURES as error:
             if isinstance(failure, ClientError):
                 raise failure from error
@@ -355,7 +355,7 @@ class Writer:
     def _remove(self, name: str, before: Version | None) -> None:
         self._put(name, EMPTY, before, self.verb)
         try:
-            retry.once(lambda: self.ssm.delete_parameter(Name=name))
+            retry.normalize_errors(lambda: self.ssm.delete_parameter(Name=name))
         except ClientError as error:
             if error_code(error) != "ParameterNotFound":
                 raise
@@ -375,7 +375,7 @@ class Writer:
         def reading() -> Parameters:
             return read(self.ssm, clock(), self.prefix)
 
-        if names := differing(retry.until(clock(_SETTLE_WITHIN), reading, lambda seen: bool(differing(seen)))):
+        if names := differing(retry.poll(clock(_SETTLE_WITHIN), reading, lambda seen: bool(differing(seen)))):
             raise _Meanwhile(f"{', '.join(names)}: not as planned any more: somebody else changed it meanwhile")
 
     def _release(self, brake: Version) -> None:
