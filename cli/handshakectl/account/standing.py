@@ -1,0 +1,145 @@
+"""What an account's state comes to: the one pure function behind `status`, `judge`.
+
+It can be wrong in one direction only: `joined` and `ok` rest on AWS's own answer about the organization, never on what
+a log record says, and whatever cannot be told is no `ok`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from handshake_acceptor.policy.decide import NONE, DecisionKind
+from handshake_acceptor.policy.documents import Mode
+from handshake_acceptor.record import Outcome
+from handshake_core.handshake import Action
+
+UNKNOWN = "UNKNOWN"
+"""The organization, where AWS does not tell."""
+LONGEST_RETRY = timedelta(days=7)
+LONGEST_UNSEEN = timedelta(hours=2)
+_ACTED_ON = (DecisionKind.ACCEPT, DecisionKind.DECLINE)
+
+
+class Standing(StrEnum):
+    """How far an account has come."""
+
+    JOINED = "joined"
+    OK = "ok"
+    WAITING = "waiting"
+    NOT_INVITED = "not-invited"
+    STUCK = "stuck"
+    WRONG = "wrong"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason: a code for programs and a line for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastRecord:
+    """What the log says last of a handshake; a word that nobody knows here stays as it is."""
+
+    at: datetime
+    decision: str
+    outcome: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A handshake that counts, with what the policy says of it now."""
+
+    action: Action | None
+    organization_id: str | None
+    since: datetime | None
+    decision: DecisionKind
+    why: Why
+    record: LastRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen of one account. None is what could not be seen."""
+
+    now: datetime
+    period: timedelta
+    organization: str
+    mode: Mode | None
+    changed: datetime | None
+    """When policy or mode last changed."""
+    last_look: datetime | None
+    mistakes: tuple[Why, ...] = ()
+    """What is wrong with the deployment itself."""
+    policy_invalid: Why | None = None
+    waiting: tuple[Waiting, ...] = ()
+    lapsed: Why | None = None
+    """The last invitation expired or was declined, and no newer one waits."""
+
+
+def judge(seen: Evidence, expected: str | None) -> tuple[Standing, tuple[Why, ...]]:
+    """How far the account has come, and why."""
+    if seen.mistakes:
+        return Standing.WRONG, seen.mistakes
+    each = [(_of_one(one, seen), one) for one in seen.waiting]
+    stuck = [*_stuck(seen), *(why for (standing, why), _ in each if standing is Standing.STUCK)]
+    if stuck:
+        return Standing.STUCK, tuple(stuck)
+    if each:
+        return Standing.WAITING, tuple(why for (_, why), _ in each)
+    if seen.organization == expected:
+        return Standing.JOINED, ()
+    if seen.lapsed:
+        return Standing.STUCK, (seen.lapsed,)
+    if expected is None:
+        return Standing.OK, ()
+    other = "" if seen.organization == NONE else f"; it is in {seen.organization}"
+    return Standing.NOT_INVITED, (Why("NOT_INVITED", f"no invitation of {expected} waits here{other}"),)
+
+
+def _stuck(seen: Evidence) -> list[Why]:
+    """What holds up the account as a whole."""
+    found = []
+    if seen.policy_invalid:
+        found.append(Why("POLICY_INVALID", seen.policy_invalid.message))
+    if seen.organization == UNKNOWN:
+        found.append(Why("ORGANIZATION_UNKNOWN", "which organization the account is in cannot be told"))
+    if seen.last_look is None or seen.now - seen.last_look > LONGEST_UNSEEN:
+        found.append(Why("NO_LOOK", "no run has listed the handshakes for two hours"))
+    inviting = {
+        one.organization_id
+        for one in seen.waiting
+        if one.action is Action.INVITE and one.decision is DecisionKind.ACCEPT
+    }
+    if len(inviting) > 1:
+        found.append(Why("AMBIGUOUS", "invitations of more than one allowed organization wait"))
+    return found
+
+
+def _of_one(one: Waiting, seen: Evidence) -> tuple[Standing, Why]:
+    """Whether a handshake is on its way, or stuck."""
+    if one.decision in _ACTED_ON and seen.mode is not Mode.ENFORCE:
+        return Standing.STUCK, Why("BRAKED", "mode is not enforce: nothing is accepted or declined")
+    if one.decision is not DecisionKind.ACCEPT:
+        return Standing.STUCK, one.why
+    last = one.record
+    newer = last is not None and (seen.changed is None or last.at > seen.changed)
+    if last and newer and last.outcome not in (Outcome.RETRY_LATER, Outcome.ACCEPT_UNCONFIRMED, *_DONE):
+        return Standing.STUCK, last.why
+    if one.since is None:
+        return Standing.STUCK, Why("SINCE_UNKNOWN", "when the invitation was made cannot be told")
+    began = max(one.since, seen.changed or one.since)
+    if seen.now - began <= 2 * seen.period:
+        return Standing.WAITING, last.why if last and newer else one.why
+    if last and last.outcome == Outcome.RETRY_LATER and seen.now - one.since <= LONGEST_RETRY:
+        return Standing.WAITING, last.why
+    return Standing.STUCK, Why("WAITED_TOO_LONG", "allowed, and not accepted within two sweeps")
+
+
+_DONE = (Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED)
