@@ -85,7 +85,10 @@ class Fleet:
         wait_for("every acceptance", look, 300)
 
     def recorded(self, account_id: str, handshake_id: str) -> dict[str, dict[str, Any]]:
-        """A member's decisions by handshake, once there is one on this: a run's log comes after what it did."""
+        """A member's decisions by handshake, once there is one on this.
+
+        A run's log comes when the run ends, which is four minutes after its begin at the latest.
+        """
 
         def look() -> dict[str, dict[str, Any]]:
             records = {each["handshake_id"]: each for each in self.aws.log_records(account_id)}
