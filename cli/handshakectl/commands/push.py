@@ -80,7 +80,7 @@ def push(
         selection,
         Order(
             "push",
-            lambda shown: change.push(shown, documents, limit, now),
+            lambda shown: change.push(shown, documents, limit if settings else shown.ceiling or limit, now),
             where,
             reason,
             parallel,

@@ -1,5 +1,6 @@
 """`handshakectl remove`: take documents out of Parameter Store."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -67,11 +68,12 @@ def remove(
             text = "is the deploy's, which would write it again: take the setting policy out, and deploy"
             raise BadInput(f"remove: {where}policy/{name} {text}")
     parameters = None if every else [f"{where}policy/{name}" for name in dict.fromkeys(names or [])]
+    now = datetime.now(UTC)
     return carry_out(
         selected(profile, region, profiles, role, accounts, accounts_file, parallel),
         Order(
             "remove",
-            lambda shown: change.remove(shown, parameters),
+            lambda shown: change.remove(shown, parameters, now),
             where,
             reason,
             parallel,
