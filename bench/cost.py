@@ -32,6 +32,8 @@ HOURS = 730
 """A month, as AWS reckons it."""
 MOST = {False: 1.0, True: 4.0}
 """What an idle account may cost, without and with the dashboard."""
+MOST_OF_ALARMS = {"essential": 0.26, "none": 0.06}
+"""The same without the dashboard, with fewer alarms."""
 FLEET = 1_000
 GB = 1e9
 _PRICED = {
@@ -144,6 +146,9 @@ def main() -> None:
         totals[dashboard] = sum(costs.values())
         named = "with the dashboard" if dashboard else "without the dashboard"
         figure(f"cost: idle account {named}, against its limit", totals[dashboard], "USD/month", most)
+    for alarms, most in MOST_OF_ALARMS.items():
+        fewer = sum(monthly(synthesized(dashboard=False, alarms=alarms), idle).values())
+        figure(f"cost: idle account, alarms {alarms}, no dashboard, against its limit", fewer, "USD/month", most)
     for item, cost in costs.items():
         figure(f"cost: idle account, {item}, against the whole", cost, "USD/month", totals[True])
     bench = f"cost: fleet of {FLEET:,} idle accounts without dashboards, against one in each"

@@ -103,7 +103,11 @@ class Parameters:
         self.reads += 1
         if self.faults:
             raise self.faults.pop(0)
-        names = sorted(name for name in self.values if name.startswith(request["Path"] + "/"))
+        if request["MaxResults"] > 10:
+            raise client_error("ValidationException")
+        below = {name: name.removeprefix(request["Path"] + "/") for name in self.values}
+        deep = request.get("Recursive") is True
+        names = sorted(name for name, rest in below.items() if rest != name and (deep or "/" not in rest))
         start = int(request.get("NextToken", 0))
         page = names[start : start + request["MaxResults"]]
         more = {"NextToken": str(start + len(page))} if start + len(page) < len(names) else {}

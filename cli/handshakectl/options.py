@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from handshakectl.errors import BadInput
-from handshakectl.names import MAX_REASON, PREFIX, STACK
+from handshakectl.names import PREFIX, STACK
 from handshakectl.policy.ceiling import prefix_here
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -72,11 +72,3 @@ def prefix(text: str | None) -> str:
     if not inner:
         raise BadInput(f"--prefix: {given!r} is not a path such as {PREFIX}")
     return f"/{inner}/"
-
-
-def asked_well(verb: str, reason: str, *, as_json: bool, yes: bool, dry_run: bool) -> None:
-    """Raises `BadInput` for a verb that would have to ask where nobody answers, or for too long a reason."""
-    if as_json and not (yes or dry_run):
-        raise BadInput(f"{verb}: --json asks nothing, so it needs --yes" + (" or --dry-run" if verb != "brake" else ""))
-    if len(reason) > MAX_REASON:
-        raise BadInput(f"--reason: {len(reason)} characters; a parameter's description takes {MAX_REASON} of them")

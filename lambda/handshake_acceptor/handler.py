@@ -56,7 +56,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
     organizations = Organizations(_ORGANIZATIONS, clock)
     states = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
-    report = Reconcile(organizations, states, clock, telemetry.decision, _MEMORY).run(trigger)
+    run_id = context.aws_request_id
+    report = Reconcile(organizations, states, clock, telemetry.decision, _MEMORY, run_id).run(trigger)
     telemetry.run(report, trigger)
     if report.failures:
         raise RunFailed(", ".join(report.failures))

@@ -59,9 +59,9 @@ def plan(state: ObservedState, trigger: Trigger, now: datetime) -> list[Plan]:
             else each
             for each in plans
         ]
-    # What needs no call is told at once. Joining changes what this account may accept, so invitations come after what
-    # else is accepted; what cannot be undone comes last.
-    return sorted(plans, key=lambda each: (each.outcome is None, each.declines, each.is_invite))
+    # Joining changes what this account may accept, so invitations come after what else is accepted; what cannot be
+    # undone comes last.
+    return sorted(plans, key=lambda each: (each.declines, each.is_invite))
 
 
 def _plan_one(handshake: Handshake | InvalidHandshake, state: ObservedState, trigger: Trigger, now: datetime) -> Plan:

@@ -75,13 +75,15 @@ class Reconcile:
         clock: retry.Clock,
         emit: Callable[[Record], None],
         memory: Memory | None = None,
+        run_id: str = "",
     ) -> None:
-        """`emit` is called once for each decision, as soon as its outcome is known."""
+        """`emit` is called once for each decision, as soon as its outcome is known; `run_id` stands in each."""
         self._organizations = organizations
         self._states = states
         self._clock = clock
         self._emit = emit
         self._memory = Memory() if memory is None else memory
+        self._run_id = run_id
         self._records: list[Record] = []
 
     def run(self, trigger: Trigger) -> Report:
@@ -277,6 +279,8 @@ class Reconcile:
             trigger=self._trigger,
             mode=settled.mode,
             attempts=settled.attempts,
+            account_id=self._states.account_id,
+            run_id=self._run_id,
         )
         self._records.append(record)
         self._emit(record)

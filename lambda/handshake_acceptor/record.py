@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handshake_acceptor.policy.decide import Decision
+from handshake_acceptor.policy.decide import Decision, DecisionKind
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.snapshot import PolicySnapshot
 from handshake_acceptor.trigger import Trigger
@@ -42,6 +42,9 @@ class Record:
     mode: Mode
     attempts: int
     """Accept or decline calls that were sent."""
+    account_id: str = ""
+    run_id: str = ""
+    """The invocation's request id, which finds the run in the log."""
 
     @property
     def pending(self) -> bool:
@@ -49,15 +52,44 @@ class Record:
         waits = self.handshake.state.pending if isinstance(self.handshake, Handshake) else not self.handshake.finished
         return waits and self.outcome not in (Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED, Outcome.DECLINED)
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether it waits for somebody: nothing that AWS does, and no later run, brings it further.
+
+        A stranger's invitation that no statement speaks of, and one that a Deny leaves pending, need nobody.
+        """
+        if self.outcome is Outcome.NEEDS_HUMAN:
+            return True
+        if not self.pending or self.outcome not in (Outcome.LEFT_PENDING, Outcome.OBSERVED):
+            return False
+        if self.decision.kind is DecisionKind.INELIGIBLE and isinstance(self.handshake, InvalidHandshake):
+            return True  # it may be the very one that is awaited
+        return self.decision.near_miss or self.decision.kind in (DecisionKind.POLICY_INVALID, DecisionKind.ACCEPT)
+
+    @property
+    def summary(self) -> str:
+        """One line for a person: what, why, what to do. At most some 600 characters."""
+        known = self.handshake if isinstance(self.handshake, Handshake) else None
+        what = (
+            f"{known.action} from {known.organization_id} of {known.management_account_id}" if known else "A handshake"
+        )
+        into = f" to account {self.account_id}" if self.account_id else ""
+        since = f", sent {known.requested_at.isoformat(timespec='seconds')}" if known and known.requested_at else ""
+        why = "; ".join(reason.message.rstrip(".") for reason in self.reasons[:_REASONS_TOLD])
+        line = f"{what}{into}{since}: {_SAID[self.outcome]}" + (f": {why}." if why else ".")
+        return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+
     def as_dict(self) -> dict[str, Any]:
         """The decision log record; null where a handshake that cannot be believed does not say."""
         known = self.handshake if isinstance(self.handshake, Handshake) else None
         return {
             "handshake_id": self.handshake.id or None,
+            "account_id": self.account_id or None,
             "action": known.action.value if known else None,
             "organization_id": known.organization_id if known else None,
             "management_account_id": known.management_account_id if known else None,
             "state": known.state.value if known else None,
+            "since": known.requested_at.isoformat() if known and known.requested_at else None,
             "expires_at": known.expires_at.isoformat() if known else None,
             "decision": self.decision.kind.value,
             "outcome": self.outcome.value,
@@ -67,7 +99,25 @@ class Record:
             "mode": self.mode.value,
             "trigger": self.trigger.kind.value,
             "attempts": self.attempts,
+            "needs_person": self.needs_person,
+            "near_miss": self.decision.near_miss,
+            "summary": self.summary,
+            "run_id": self.run_id or None,
         }
+
+
+_REASONS_TOLD = 2
+_LONGEST_LINE = 600
+_SAID = {
+    Outcome.ACCEPTED: "accepted",
+    Outcome.ALREADY_ACCEPTED: "was accepted already",
+    Outcome.ACCEPT_UNCONFIRMED: "accepted, and not seen to be yet; the next run looks again",
+    Outcome.OBSERVED: "would be acted on, but the mode is observe; release the brake when it is to happen",
+    Outcome.DECLINED: "declined",
+    Outcome.LEFT_PENDING: "left pending",
+    Outcome.RETRY_LATER: "not settled yet; a later run tries again",
+    Outcome.NEEDS_HUMAN: "needs a person",
+}
 
 
 @dataclass(frozen=True, slots=True)

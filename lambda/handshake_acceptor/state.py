@@ -88,7 +88,7 @@ class StateReader:
         self._store = store
         self._reader = reader
         self._clock = clock
-        self._account_id = account_id
+        self.account_id = account_id
         self._partition = partition
         self._snapshot = PolicySnapshot(Mode.OBSERVE, InvalidPolicy((), unreadable=True))
         self._evidence = Evidence()
@@ -115,7 +115,7 @@ class StateReader:
         if undecided:
             self._observed(listed, self._account())
         else:
-            nobody = AccountAnswer(unknown_account(self._account_id, self._partition))  # nothing is decided by it
+            nobody = AccountAnswer(unknown_account(self.account_id, self._partition))  # nothing is decided by it
             self._evidence = self._evidence.observed(Observation(listed, nobody))
         if not (undecided and not self._first.done()) and self._took(self._first.result, early=True):
             return self._state()
@@ -191,16 +191,16 @@ class StateReader:
     def organization(self) -> str:
         """The id of the organization that this account is in now; "UNKNOWN" if it could not be found out at once."""
         try:
-            return self._organizations.account(self._account_id, self._partition, patient=False).organization
+            return self._organizations.account(self.account_id, self._partition, patient=False).organization
         except retry.CALL_FAILURES:
-            return unknown_account(self._account_id, self._partition).organization
+            return unknown_account(self.account_id, self._partition).organization
 
     def unreadable(self, wanted: Iterable[str], error: ListUnreadable) -> ObservedState:
         """What a run knows that could not list: only what was asked for, so that whoever hinted finds an answer."""
         text = "this account's handshakes could not be listed"
         hinted = [invalid_handshake(each, LIST_UNREADABLE, text, error.code, finished=True) for each in wanted]
         policy = InvalidPolicy((), unreadable=True)
-        account = unknown_account(self._account_id, self._partition)
+        account = unknown_account(self.account_id, self._partition)
         return ObservedState(tuple(hinted), PolicySnapshot(Mode.OBSERVE, policy), account, 0)
 
     def note(self, failure: str, later: bool) -> None:
@@ -314,9 +314,9 @@ class StateReader:
         return True
 
     def _account(self) -> AccountAnswer:
-        account, reason = unknown_account(self._account_id, self._partition), None
+        account, reason = unknown_account(self.account_id, self._partition), None
         try:
-            account = self._organizations.account(self._account_id, self._partition)
+            account = self._organizations.account(self.account_id, self._partition)
         except retry.CALL_FAILURES as error:
             failure = classify(error)
             reason = failure.as_reason()

@@ -104,13 +104,20 @@ class ParameterStore:
         return self._call("DeleteParameter", request["Name"], effect)
 
 
+class Refused:
+    """A service of which the caller may not ask anything."""
+
+    def get_role_policy(self, **_):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetRolePolicy")
+
+
 class InMemory:
     """One account whose Parameter Store is in memory."""
 
     region = "us-east-1"
 
     def __init__(self, store):
-        self.client = lambda _: store
+        self.client = lambda service: store if service == "ssm" else Refused()
 
 
 def in_memory(stores):

@@ -353,7 +353,7 @@ def test_the_verbs_that_write_need_exactly_the_actions_that_are_listed():
         ):
             assert run(*command, *ROLE, "--yes").exit_code == 0
             assert run(*command, "--yes").exit_code == 0
-    services = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}
+    services = {"GetCallerIdentity": "sts", "AssumeRole": "sts", "GetRolePolicy": "iam"}
     assert {f"{services.get(operation, 'ssm')}:{operation}" for _, operation in seen} == set(ACTIONS)
     page = (Path(__file__).parents[2] / "docs/fleet.md").read_text("utf-8")
     assert "\n".join(f"| `{action}` | {why} |" for action, why in ACTIONS.items()) + "\n\n" in page

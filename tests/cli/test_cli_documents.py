@@ -130,7 +130,12 @@ def test_a_dry_run_writes_nothing(ssm, write):
     answer = json.loads(result.stdout)
     assert (result.exit_code, answer["written"]) == (0, [])
     assert f"+{document(allow())}  (no line end)" in answer["differences"][ALLOWLIST]
-    assert {operation for operation, *_ in seen} == {"GetCallerIdentity", "GetParametersByPath", "GetParameterHistory"}
+    assert {operation for operation, *_ in seen} == {
+        "GetCallerIdentity",
+        "GetParametersByPath",
+        "GetParameterHistory",
+        "GetRolePolicy",
+    }
 
 
 def test_nothing_is_written_where_nothing_differs(ssm, write):

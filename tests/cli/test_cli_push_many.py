@@ -336,6 +336,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be():
         "AssumeRole",
         "GetParametersByPath",
         "GetParameterHistory",
+        "GetRolePolicy",
     }
 
 

@@ -154,6 +154,42 @@ def route_parameter_changes(aws, rule, target_arn):
     aws("events").put_targets(Rule=rule, Targets=[{"Id": "target", "Arn": target_arn}])
 
 
+RUNS = {"first": 3, "second": 3, "failing": 3, "endless": 20}
+"""How much each says: the last one is ended while its lines are still being read."""
+READ_LATE = f"""
+import io, json, time, zipfile
+import ministack.core.lambda_runtime as runtime
+from local.adapters.ministack.logs import lose_no_log_line
+
+def read_late(worker):
+    for line in worker._proc.stderr:
+        time.sleep(0.2)
+        worker._stderr_queue.put(line.rstrip())
+
+lose_no_log_line(runtime)
+runtime.Worker._read_stderr = read_late
+archive = io.BytesIO()
+with zipfile.ZipFile(archive, "w") as code:
+    code.writestr("said.py", '''
+import time
+
+def handler(run, context):
+    for line in range({RUNS}[run]):
+        print(run, line)
+    if run == "failing":
+        raise RuntimeError
+    if run == "endless":
+        time.sleep(60)
+''')
+arn = "arn:aws:lambda:us-east-1:{MEMBER}:function:said"
+config = {{"FunctionArn": arn, "Handler": "said.handler", "Runtime": "python3.11", "Timeout": 3}}
+worker = runtime.Worker("said", config, archive.getvalue())
+print(json.dumps([worker.invoke(run, run)["log"].splitlines() for run in {RUNS}]))
+worker.kill()
+"""
+"""Runs whose lines are read 0.2 s apart."""
+
+
 @served
 class TestServed:
     def test_an_invitation_by_email_is_listed_and_accepted(self, aws, endpoint):
@@ -264,6 +300,10 @@ class TestServed:
         (failure,) = received(aws, queue, 1)
         assert failure["requestPayload"]["detail"]["name"] == "/failing"
         assert failure["responsePayload"]["errorMessage"] == "always"
+
+    def test_what_a_run_says_is_in_its_own_log_however_late_it_is_read(self):
+        logs = json.loads(subprocess.check_output([INTERPRETER, "-c", READ_LATE], cwd=ROOT).splitlines()[-1])
+        assert logs == [[f"{run} {line}" for line in range(lines)] for run, lines in RUNS.items()]
 
     def test_the_reset_of_the_emulator_resets_the_handshakes(self, aws, endpoint):
         invite(aws)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,10 @@ class Fleet:
         wait_for("every acceptance", look, 300)
 
     def recorded(self, account_id: str, handshake_id: str) -> dict[str, dict[str, Any]]:
-        """A member's decisions by handshake, once there is one on this: a run's log comes after what it did."""
+        """A member's decisions by handshake, once there is one on this.
+
+        A run's log comes when the run ends, which is four minutes after its begin at the latest.
+        """
 
         def look() -> dict[str, dict[str, Any]]:
             records = {each["handshake_id"]: each for each in self.aws.log_records(account_id)}
@@ -185,21 +188,21 @@ def test_a_hint_that_cannot_be_sent_is_tried_again_and_kept(fleet: Fleet) -> Non
     sqs.delete_message(QueueUrl=fleet.relay["FailureQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_path: Path) -> None:
-    profiles = [f"member-{account}" for account in [*MEMBERS, WITHOUT]]
-    (tmp_path / "config").write_text(
+@pytest.fixture(scope="module")
+def command(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[int, Any]]:
+    """Runs `handshakectl … --json` as somebody who has a profile for each account: its exit status and its answer."""
+    config = tmp_path_factory.mktemp("operator") / "config"
+    config.write_text(
         "\n".join(
-            f"[profile {name}]\naws_access_key_id={name.removeprefix('member-')}\naws_secret_access_key=test"
-            for name in profiles
+            f"[profile member-{account}]\naws_access_key_id={account}\naws_secret_access_key=test"
+            for account in [*MEMBERS, WITHOUT]
         )
     )
-    statement = {"Sid": "NeverBeyond", "Effect": "Deny", "Origin": {"OrganizationId": BEYOND.organization_id}}
-    (tmp_path / "deny.json").write_text(json.dumps({"Version": "2026-01-01", "Statement": [statement]}))
+    environment = fleet.aws.environment(MANAGEMENT) | {"AWS_CONFIG_FILE": str(config)}
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del environment[name]  # they would win over a profile
 
-    def command(*arguments: str) -> tuple[int, Any]:
-        environment = fleet.aws.environment(MANAGEMENT) | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            del environment[name]  # they would win over a profile
+    def run(*arguments: str) -> tuple[int, Any]:
         done = subprocess.run(
             [str(ROOT / ".venv/bin/handshakectl"), *arguments, "--json"],
             env=environment,
@@ -210,6 +213,18 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
+    return run
+
+
+PROFILES = [f"member-{account}" for account in [*MEMBERS, WITHOUT]]
+
+
+def test_the_operator_pushes_to_all_and_sees_all_in_one_table(
+    fleet: Fleet, command: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    profiles = PROFILES
+    statement = {"Sid": "NeverBeyond", "Effect": "Deny", "Origin": {"OrganizationId": BEYOND.organization_id}}
+    (tmp_path / "deny.json").write_text(json.dumps({"Version": "2026-01-01", "Statement": [statement]}))
     code, before = command("status", "--profiles", *profiles)
     verdicts = {row["account_id"]: (row["verdict"], row["deployed"]) for row in before}
     assert verdicts == dict.fromkeys(MEMBERS, ("wrong", "CREATE_COMPLETE")) | {WITHOUT: ("wrong", "not deployed")}
@@ -224,6 +239,30 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(fleet: Fleet, tmp_
     assert {(row["verdict"], row["mode"], row["pending"]) for row in after} == {("ok", "enforce", 2)}, after
     assert len({row["policy_version"] for row in after}) == 1
     assert code == 0
+
+
+def test_the_operator_brakes_all_at_once_and_takes_a_document_out_of_all(
+    fleet: Fleet, command: Callable[..., tuple[int, Any]]
+) -> None:
+    """The account without the acceptor fails by itself, is named, and keeps none of the others."""
+
+    def modes() -> set[str]:
+        named = {"Name": "/handshake-acceptor/mode"}
+        return {each.client("ssm").get_parameter(**named)["Parameter"]["Value"] for each in fleet.members}
+
+    def results(rows: list[dict[str, Any]]) -> dict[str, str]:
+        return {row["account_id"]: row["result"] for row in rows}
+
+    many = ("--yes", "--reason", "an exercise", "--profiles", *PROFILES)
+    written = dict.fromkeys(MEMBERS, "written") | {WITHOUT: "refused"}
+    code, rows = command("brake", "on", *many)
+    assert (code, results(rows), modes()) == (1, written, {"observe"})
+    code, rows = command("remove", "deny", *many)
+    assert (code, results(rows), modes()) == (1, written, {"observe"})
+    code, rows = command("remove", "deny", *many)
+    assert (code, results(rows)) == (1, dict.fromkeys(MEMBERS, "nothing differs") | {WITHOUT: "refused"})
+    code, rows = command("brake", "off", *many)
+    assert (code, results(rows), modes()) == (1, written, {"enforce"})
 
 
 def test_every_member_is_linked_to_the_hub_and_nobody_else_can_be(fleet: Fleet) -> None:

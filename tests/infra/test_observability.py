@@ -316,6 +316,18 @@ def test_thresholds_and_periods_are_settings() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("setting", "names"), [("all", ALARMS), ("essential", ("runs-fail", "sweep-silent")), ("none", ())]
+)
+def test_which_alarms_there_are_is_a_setting(setting: str, names: tuple[str, ...]) -> None:
+    stack = Deployed(synthesize({"alarms": setting}))
+    assert set(Watched(stack).alarms) == set(names)
+    rules = {each["Properties"].get("Name") for each in stack.all("AWS::Events::Rule").values()}
+    assert ("handshake-acceptor-somebody-else" in rules) is (setting == "all")
+    (dashboard,) = stack.all("AWS::CloudWatch::Dashboard").values()
+    assert ('"type":"alarm"' in json.dumps(dashboard).replace("\\", "")) is bool(names)
+
+
 @pytest.mark.parametrize("minutes", [5, 59, 60, 1440])
 def test_cloudwatch_takes_the_periods_of_every_sweep(minutes: int) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""

@@ -101,6 +101,15 @@ def test_what_people_wrote_and_what_was_decided_outlive_the_stack(deployed: Depl
         assert resource["UpdateReplacePolicy"] == "Retain"
 
 
+def test_a_stack_that_is_not_to_keep_them_takes_them_along() -> None:
+    """And nothing else about them changes: another property would write the seeds over what people edited."""
+    kept, gone = Deployed(synthesize({})), Deployed(synthesize({"keep": False}))
+    for type_ in ("AWS::SSM::Parameter", "AWS::Logs::LogGroup"):
+        for name, resource in gone.all(type_).items():
+            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Delete"
+            assert resource["Properties"] == kept.all(type_)[name]["Properties"]
+
+
 def parameters(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = Deployed(synthesize(settings)).all("AWS::SSM::Parameter").values()
     return {each["Properties"]["Name"]: each["Properties"] for each in found}

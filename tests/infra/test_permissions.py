@@ -213,5 +213,8 @@ def test_the_bus_admits_two_kinds_of_event_from_the_management_accounts(
     }
 
 
-def test_without_management_accounts_the_bus_admits_nobody() -> None:
-    assert "Policy" not in Deployed(synthesize({})).only("AWS::Events::EventBus")
+def test_without_management_accounts_the_bus_has_a_policy_that_admits_nobody_else() -> None:
+    """CloudFormation leaves a policy as it is where the property goes, so that emptying the setting revoked nobody."""
+    statements = Deployed(synthesize({})).only("AWS::Events::EventBus")["Policy"]["Statement"]
+    assert [each["Sid"] for each in statements] == ["Hint", "ForwardedRecord"]
+    assert [each["Principal"] for each in statements] == [{"AWS": [ACCOUNT]}] * 2

@@ -18,7 +18,7 @@ from handshake_acceptor_cdk.partitions import HOME_REGIONS
 from handshake_acceptor_cdk.settings.acceptor import parse
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_acceptor_cdk.stacks.template import MOST_BYTES, asset_name, build, pack
-from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, template
+from tests.support.synthesis import ACCOUNT, LOCAL, ROOT, Deployed, synthesize, template
 
 pytestmark = pytest.mark.builds
 
@@ -118,9 +118,9 @@ def test_a_parameter_takes_no_more_than_it_means(name: str, value: str, taken: b
     assert bool(re.fullmatch(pattern, value)) is taken
 
 
-def test_without_management_accounts_the_bus_admits_nobody() -> None:
+def test_without_management_accounts_the_bus_admits_nobody_else() -> None:
     bus = deployed(LOCAL, ManagementAccounts="").only("AWS::Events::EventBus")
-    assert bus.keys() == {"Name", "Description"}
+    assert [each["Principal"] for each in bus["Policy"]["Statement"]] == [{"AWS": [ACCOUNT]}] * 2
 
 
 def test_a_deployed_policy_is_a_parameter_only_where_one_is_given() -> None:

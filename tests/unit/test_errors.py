@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 import botocore.session
@@ -10,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from handshake_core.errors import TABLE, Failure, Remedy, classify
+from handshake_core.errors import TABLE, Failure, OutOfTime, Remedy, classify
 from local.world import client_error
 
 FIELD = Path(__file__).parent.parent / "field"
@@ -226,6 +227,47 @@ def test_every_connection_error_of_botocore_is_retried() -> None:
 def test_an_unknown_error_needs_a_human() -> None:
     assert classify(client_error("NewException")).remedy is Remedy.NEEDS_HUMAN
     assert classify(botocore.exceptions.NoCredentialsError()).remedy is Remedy.NEEDS_HUMAN
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (OutOfTime(), Failure(Remedy.RETRY_NOW, "DEADLINE", "", ambiguous=False, advice="")),
+        (
+            botocore.exceptions.EndpointConnectionError(endpoint_url="https://example.com"),
+            Failure(Remedy.RETRY_NOW, "EndpointConnectionError", "", ambiguous=False, advice=""),
+        ),
+        (
+            botocore.exceptions.NoCredentialsError(),
+            Failure(
+                Remedy.NEEDS_HUMAN,
+                "NoCredentialsError",
+                "",
+                ambiguous=False,
+                advice="This version does not know this error: look it up, and accept by hand if that is right.",
+            ),
+        ),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_is_no_answer_of_the_service_is_told_by_its_name(error: Exception, failure: Failure) -> None:
+    assert classify(error) == failure  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [{}, {"Error": {}}, {"Error": {"Code": ""}, "ResponseMetadata": {}}])
+def test_an_answer_that_says_nothing_needs_a_human(answer: Any) -> None:
+    failure = classify(ClientError(answer, "AcceptHandshake"))
+    assert (failure.remedy, failure.code, failure.reason) == (
+        Remedy.NEEDS_HUMAN,
+        "(text of 0 characters, not shown)",
+        "",
+    )
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied"])
+def test_a_service_control_policy_is_named_under_both_codes(code: str) -> None:
+    message = "with an explicit deny in a service control policy"
+    assert classify(client_error(code, message=message)).reason == "SERVICE_CONTROL_POLICY"
 
 
 def test_a_service_control_policy_is_told_apart_from_the_ceiling() -> None:

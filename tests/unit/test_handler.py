@@ -57,7 +57,7 @@ def handler(service: HandshakeService, logged: StringIO) -> ModuleType:
 
 
 def invite(service: HandshakeService) -> str:
-    request = {"Target": {"Type": "ACCOUNT", "Id": MEMBER}, "Notes": "for mary@example.com"}
+    request = {"Target": {"Type": "ACCOUNT", "Id": MEMBER}, "Notes": "for rosalind@example.com"}
     return str(service.call("InviteAccountToOrganization", MANAGEMENT, request)["Handshake"]["Id"])
 
 
@@ -87,14 +87,14 @@ def test_an_idle_run_emits_no_metric(handler: ModuleType, logged: StringIO, caps
 def test_no_personal_data_is_written(
     handler: ModuleType, service: HandshakeService, logged: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.register_account(MEMBER, "mary@example.com", "Mary")
+    service.register_account(MEMBER, "rosalind@example.com", "Rosalind")
     invite(service)
-    handler.handler({"detail": {"requestParameters": {"notes": "mary@example.com"}}}, Context())
+    handler.handler({"detail": {"requestParameters": {"notes": "rosalind@example.com"}}}, Context())
     captured = capsys.readouterr()
     written = logged.getvalue() + captured.out + captured.err
     assert "decision" in written
     assert "@" not in written
-    assert "mary" not in written.lower()
+    assert "rosalind" not in written.lower()
 
 
 def test_what_a_minute_may_cure_fails_the_invocation(handler: ModuleType, service: HandshakeService) -> None:

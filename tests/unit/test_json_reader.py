@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from handshake_core import mistakes
 from handshake_core.json_reader import MOST_DIGITS, MOST_LEVELS, TWICE, NotReadable, _first_mistake, read, read_strictly
 from tests.unit.bad_documents import COMMA, GOOD, NO_END, TOO_DEEP, TOO_LARGE, VALUE, cannot_be_read, not_json
 
@@ -70,6 +72,7 @@ def mistake(text: str) -> str:
         ('"a\r"', not_json(1, 3, r"U+000D inside a text; write it as \u000d")),
         ('"a\0"', not_json(1, 3, r"U+0000 inside a text; write it as \u0000")),
         ("\ufeff{}", not_json(1, 1, "it begins with a byte order mark; save it without one")),
+        ("[1 x\u00e9]", not_json(1, 4, LISTS)),
         ("{\ufeff}", not_json(1, 2, "U+FEFF (ZERO WIDTH NO-BREAK SPACE) does not belong here")),
         ("[\u0661]", not_json(1, 2, "U+0661 (ARABIC-INDIC DIGIT ONE) does not belong here")),
         ("[\U0001f9e8]", not_json(1, 2, "U+1F9E8 (without a name) does not belong here")),  # newer than Unicode 3.2
@@ -196,3 +199,19 @@ def test_one_key_that_is_written_twice_is_refused() -> None:
 def test_a_mistake_at_the_end_of_a_long_text_is_named() -> None:
     text = "[" + '{"a": ["b", 1]},' * 20_000 + "]"
     assert mistake(text) == not_json(1, len(text) - 1, "nothing follows this comma; take it out")
+
+
+@pytest.mark.parametrize(
+    ("count", "some", "more", "words"),
+    [
+        (9, 9, 0, ""),
+        (10, 10, 0, ""),
+        (11, 10, 1, "and 1 more mistake"),
+        (12, 10, 2, "and 2 more mistakes"),
+        (2010, 10, 2000, "and 2,000 more mistakes"),
+    ],
+)
+def test_ten_mistakes_are_told_and_the_others_counted(count: int, some: int, more: int, words: str) -> None:
+    told, left = mistakes.told(partial(str, number) for number in range(count))
+    assert (told, left) == ([str(number) for number in range(some)], more)
+    assert not words or mistakes.and_more(left) == words

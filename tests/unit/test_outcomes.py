@@ -21,6 +21,7 @@ from handshake_acceptor.policy.decide import DecisionKind
 from handshake_acceptor.record import Outcome, Record, Report
 from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
+from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
 from local.cloudwatch.metrics import read
 from local.world import World, deny
@@ -115,6 +116,32 @@ def test_what_a_decision_means_to_others(record: Record, kind: DecisionKind) -> 
     metrics = metrics_of(replace(record, decision=replace(record.decision, kind=kind)))
     assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == (unnamed, expiry)
     assert COLOURS.get(kind) == colour
+
+
+@pytest.mark.parametrize("kind", DecisionKind)
+@pytest.mark.parametrize("outcome", Outcome)
+def test_who_needs_a_person(record: Record, outcome: Outcome, kind: DecisionKind) -> None:
+    wanted = outcome is Outcome.NEEDS_HUMAN or (
+        outcome in (Outcome.LEFT_PENDING, Outcome.OBSERVED)
+        and kind in (DecisionKind.ACCEPT, DecisionKind.POLICY_INVALID)
+    )
+    told = replace(record, outcome=outcome, decision=replace(record.decision, kind=kind))
+    assert told.needs_person is wanted
+    assert told.summary.partition(": ")[2]
+
+
+def test_who_cannot_be_believed_needs_a_person_while_it_waits(record: Record) -> None:
+    decision = replace(record.decision, kind=DecisionKind.INELIGIBLE)
+    for finished in (False, True):
+        unknown = invalid_handshake("h-examplehandshakeid111", "ARN", "is not one", "", finished=finished)
+        told = replace(record, handshake=unknown, decision=decision, outcome=Outcome.LEFT_PENDING)
+        assert told.needs_person is not finished
+        assert told.summary.startswith("A handshake")
+
+
+def test_a_summary_is_one_line_of_bounded_length(record: Record) -> None:
+    reasons = (Reason("LONG", "x" * 1000),)
+    assert len(replace(record, reasons=reasons).summary) == 600
 
 
 @pytest.mark.parametrize(("heading", "kinds"), [("decision", DecisionKind), ("outcome", Outcome)])

@@ -105,7 +105,34 @@ def test_what_nothing_matches_is_not_allowed() -> None:
     result = decided(allow(Action="ENABLE_ALL_FEATURES"))
     # The Action does not match, and the default current organization is that of the handshake's own action.
     reasons = (no_match("Join", "Action", "INVITE", "ENABLE_ALL_FEATURES"),)
-    assert result == Decision(DecisionKind.NO_MATCH, reasons, version([document(allow(Action="ENABLE_ALL_FEATURES"))]))
+    texts = version([document(allow(Action="ENABLE_ALL_FEATURES"))])
+    assert result == Decision(DecisionKind.NO_MATCH, reasons, texts, near_miss=True)
+
+
+@pytest.mark.parametrize(
+    ("statements", "near"),
+    [
+        ((), False),
+        ((allow(Origin={"OrganizationId": SANDBOX, "ManagementAccountId": SANDBOX_MANAGEMENT}),), False),
+        ((allow(Origin={"OrganizationId": SANDBOX, "ManagementAccountId": MANAGEMENT}),), True),
+        ((allow(Origin={"OrganizationId": ORGANIZATION, "ManagementAccountId": SANDBOX_MANAGEMENT}),), True),
+        ((allow(Condition={"CurrentOrganization": SANDBOX}),), True),
+        ((deny(Condition={"NotAfter": "2020-01-01T00:00:00Z"}, Origin=ORIGIN),), False),
+    ],
+)
+def test_what_an_allow_names_in_part_is_a_near_miss(statements: tuple[dict[str, Any], ...], near: bool) -> None:
+    result = decided(*statements)
+    assert (result.kind, result.near_miss) == (DecisionKind.NO_MATCH, near)
+
+
+def test_what_the_role_may_not_accept_is_a_near_miss_only_if_an_allow_names_its_origin() -> None:
+    assert decided(allow(), account=MANAGER).near_miss
+    assert not decided(account=MANAGER).near_miss
+
+
+def test_what_is_decided_is_no_near_miss() -> None:
+    assert not decided(allow()).near_miss
+    assert not decided(allow(), deny()).near_miss
 
 
 def test_what_cannot_be_answered_is_ineligible() -> None:

@@ -13,3 +13,10 @@ def test_all_parameters_are_read_patiently_over_all_pages_as_they_are() -> None:
     read = PolicyStore(client, clock, PREFIX).parameters()
     assert read == {n: {"Name": n, "Value": text, "Type": "String"} for n, text in client.values.items()}
     assert (client.reads, slept) == (4, [0.1])
+
+
+def test_a_prefix_is_a_path_as_it_stands() -> None:
+    client = Parameters()
+    client.values = {"/TEAMX/policy/a": "{}", "/TEAMX/mode": "enforce", "/TEAM/policy/b": "{}"}
+    clock = Clock(now=lambda: START, remaining=lambda: 100.0, sleep=lambda _: None, random=lambda: 1.0)
+    assert set(PolicyStore(client, clock, "/TEAMX/").parameters()) == {"/TEAMX/policy/a", "/TEAMX/mode"}

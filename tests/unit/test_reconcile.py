@@ -697,6 +697,26 @@ def test_a_record_has_the_fields_that_others_rely_on(world: World) -> None:
     assert record["attempts"] == 1
     assert record["expires_at"] == "2026-12-05T21:41:16+00:00"
     assert len(record["policy_version"]) == 16
+    assert (record["account_id"], record["run_id"], record["since"]) == (MEMBER, None, "2026-11-20T21:41:16+00:00")
+    assert (record["needs_person"], record["near_miss"]) == (False, False)
+    assert record["summary"] == (
+        f"INVITE from {ORGANIZATION} of {MANAGEMENT} to account {MEMBER}, sent 2026-11-20T21:41:16+00:00: "
+        "accepted: Join allows it."
+    )
+
+
+def test_a_near_miss_wants_a_person_and_a_stranger_does_not(world: World) -> None:
+    world.policy(allow(Origin={"OrganizationId": "o-mistyped01", "ManagementAccountId": MANAGEMENT}))
+    near, stranger = world.invite(), world.invite(OTHER_MANAGEMENT)
+    records = {record.handshake.id: record.as_dict() for record in world.run().records}
+    assert [(records[key]["near_miss"], records[key]["needs_person"]) for key in (near, stranger)] == [
+        (True, True),
+        (False, False),
+    ]
+    assert (
+        f"left pending: Join: Origin.OrganizationId is {ORGANIZATION}, the statement has o-mistyped01."
+        in (records[near]["summary"])
+    )
 
 
 def test_no_personal_data_is_in_any_record(world: World) -> None:
@@ -705,7 +725,7 @@ def test_no_personal_data_is_in_any_record(world: World) -> None:
     world.invite(OTHER_MANAGEMENT)
     told = json.dumps([record.as_dict() for record in world.run().records])
     assert "@" not in told
-    assert "mary" not in told
+    assert "mary" not in told.replace("summary", "")
 
 
 def test_records_are_emitted_as_they_fall(world: World) -> None:

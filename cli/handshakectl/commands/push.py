@@ -9,58 +9,29 @@ import typer
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
 from handshakectl.errors import BadInput
-from handshakectl.fleet.selection import selected
-from handshakectl.fleet.writing import Order, carry_out
-from handshakectl.options import (
-    PARALLEL,
-    Accounts,
-    AccountsFile,
-    BeforeDeploy,
-    DryRun,
-    Json,
-    Parallel,
-    Prefix,
-    Profile,
-    Profiles,
-    Reason,
-    Region,
-    Role,
-    Settings,
-    Yes,
-    asked_well,
-    prefix,
-)
+from handshakectl.fleet.asked import Asked, asked
+from handshakectl.options import prefix
 from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
+from handshakectl.policy.change import Change
 from handshakectl.policy.files import read_documents
 from handshakectl.policy.mistakes import first_of
 from handshakectl.policy.sizes import too_long
+from handshakectl.policy.writer import Shown
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(cls=ManyValues)
+@asked()
 def push(
+    options: Asked,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Policy documents.")],
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="NAME", help="The document's name.", show_default="the file's, without .json"),
     ] = None,
-    reason: Reason = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    before_deploy: BeforeDeploy = False,
-    profiles: Profiles = None,
-    role: Role = None,
-    accounts: Accounts = None,
-    accounts_file: AccountsFile = None,
-    parallel: Parallel = PARALLEL,
-    settings: Settings = None,
-    profile: Profile = None,
-    region: Region = None,
-    path: Prefix = None,
-    as_json: Json = False,
 ) -> int:
     """Write documents to Parameter Store, after showing the difference and what it changes in effect.
 
@@ -69,27 +40,17 @@ def push(
     Many accounts are written side by side with --profiles, or with --role and --accounts: FILE... before the options.
     Exit status 0 only if every account is as wanted; push again after a failure, and only what differs is written.
     """
-    asked_well("push", reason, as_json=as_json, yes=yes, dry_run=dry_run)
-    where, limit = prefix(path), ceiling(settings)
+    where, limit = prefix(options.path), ceiling(options.settings)
     documents = change.named(read_documents(files), name, where)
-    selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
+    selection = options.selection()
     if not selection.alone:
         _refuse_mistakes(list(documents.values()))
     now = datetime.now(UTC)
-    return carry_out(
-        selection,
-        Order(
-            "push",
-            lambda shown: change.push(shown, documents, limit, now),
-            where,
-            reason,
-            parallel,
-            yes=yes,
-            dry_run=dry_run,
-            as_json=as_json,
-            before_deploy=before_deploy,
-        ),
-    )
+
+    def plan(shown: Shown) -> Change:
+        return change.push(shown, documents, limit if options.settings else shown.ceiling or limit, now)
+
+    return options.carry_out("push", plan, selection)
 
 
 def _refuse_mistakes(documents: list[Document]) -> None:

@@ -20,6 +20,7 @@ from handshakectl.fleet.parallel import Failed, map_parallel
 from handshakectl.fleet.selection import Selection, Target, label, refuse_twins
 from handshakectl.output import agreed, complain, plural, say, say_difference, say_json, say_table
 from handshakectl.policy.change import Change
+from handshakectl.policy.deployed_ceiling import deployed_ceiling
 from handshakectl.policy.mistakes import as_dicts, first_of, say_mistakes
 from handshakectl.policy.writer import Lost, Outcome, Shown, Writer, look, mode_sentence
 
@@ -241,7 +242,10 @@ def _question(plans: Sequence[_Plan]) -> str:
 
 def _look(order: Order, target: Target) -> _Seen:
     aws, caller = target.enter()
-    return _Seen(aws, caller, look(aws.client("ssm"), order.prefix))
+    shown = look(aws.client("ssm"), order.prefix)
+    if order.verb != "brake":  # which is in a hurry, and changes no document
+        shown = replace(shown, ceiling=deployed_ceiling(aws.client("iam")))
+    return _Seen(aws, caller, shown)
 
 
 def _planned(there: Iterable[tuple[Target, _Seen]], order: Order, *, alone: bool) -> list[_Plan]:
@@ -251,7 +255,7 @@ def _planned(there: Iterable[tuple[Target, _Seen]], order: Order, *, alone: bool
         shown = each[1].shown
         mode = shown.mode
         told = mode.told() if mode and mode.text != Mode.ENFORCE and not mode.plan and not mode.is_brake else ""
-        return (shown.parameters.content(), mode.plan if mode else None, bool(mode and mode.is_brake), told)
+        return (shown.parameters.content(), shown.ceiling, mode and mode.plan, bool(mode and mode.is_brake), told)
 
     plans = []
     for _, same in alike(there, respect):

@@ -22,7 +22,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What the function's role may accept at most, and the file that says so."""
+    """What the function's role may accept at most, and the file or role that says so."""
 
     source: str
     origins: tuple[Origin, ...]

@@ -83,8 +83,7 @@ def push(shown: Shown, documents: Mapping[str, Document], limit: Ceiling | None,
         invalid = InvalidPolicy.together(invalid, of_files) if invalid else of_files
     if invalid or isinstance(policy, InvalidPolicy):
         return Change({}, invalid=invalid)
-    every = [Document(name, raw["Value"]) for name, raw in planned.documents().items()]
-    found = tuple(_of_file(warning, documents) for warning in unreachable.find(policy, every, now, limit))
+    found = tuple(_of_file(warning, documents) for warning in _never(policy, planned, now, limit))
     changed = {name: text for name, text in texts.items() if not _is(current, name, text)}
     return Change(
         changed,
@@ -98,7 +97,7 @@ def push(shown: Shown, documents: Mapping[str, Document], limit: Ceiling | None,
     )
 
 
-def remove(shown: Shown, names: Iterable[str] | None) -> Change:
+def remove(shown: Shown, names: Iterable[str] | None, now: datetime) -> Change:
     """What taking documents away, by parameter name, would change; None for all but the deploy's."""
     current = shown.parameters
     deployed = f"{current.prefix}policy/{DEPLOYED}"
@@ -111,6 +110,7 @@ def remove(shown: Shown, names: Iterable[str] | None) -> Change:
         tuple(name for name in wanted if name not in gone),
         {name: _difference(current, name, "", f"{name} (removed)") for name in gone},
         _effect(current, planned),
+        warnings=tuple(_never(policy, planned, now, shown.ceiling)),
         version=None if isinstance(policy, InvalidPolicy) else policy.version,
         finish=left_unfinished(shown, gone),
     )
@@ -131,6 +131,14 @@ def brake(shown: Shown, on: bool, foreign: bool) -> Change:
         return Change({}, refused=text, version=version)
     starts = _effect(None, current)
     return Change({}, effect=starts, version=version, brake=Mode.ENFORCE, foreign=not shown.mode.is_brake)
+
+
+def _never(
+    policy: Policy | InvalidPolicy, planned: Parameters, now: datetime, limit: Ceiling | None
+) -> list[PolicyError]:
+    """A warning for each statement that could never do anything; none where the policy is invalid."""
+    every = [Document(name, raw["Value"]) for name, raw in planned.documents().items()]
+    return [] if isinstance(policy, InvalidPolicy) else unreachable.find(policy, every, now, limit)
 
 
 def _effect(before: Parameters | None, after: Parameters | None) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from handshakectl.clock import clock
 from handshakectl.errors import BadInput
 from handshakectl.failures import error_code, explained
 from handshakectl.output import name_in, sanitize
+from handshakectl.policy.ceiling import Ceiling
 from handshakectl.policy.parameters import Parameters, read
 
 ACTIONS = {
@@ -35,6 +36,7 @@ ACTIONS = {
     "ssm:GetParameterHistory": "who set the mode; what stood between the version that was shown and ours",
     "ssm:PutParameter": "to write",
     "ssm:DeleteParameter": "`remove` alone",
+    "iam:GetRolePolicy": "`push` and `remove`, to warn of what the ceiling does not reach; without it they do not",
 }
 """Everything that the verbs which write ask of AWS, and what for."""
 
@@ -96,6 +98,8 @@ class Shown:
     parameters: Parameters
     mode: Version | None
     """None if there is no such parameter."""
+    ceiling: Ceiling | None = None
+    """What the deployed role may accept at most; None where that is not known."""
 
     def changed(self, now: "Shown") -> list[str]:
         """The parameters that are not any more as they were shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from aws_cdk import Aws, CfnCondition, Fn, Stack
+from aws_cdk import CfnCondition, Fn, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
@@ -31,19 +31,28 @@ class HintBus(events.EventBus):
         super().__init__(
             scope, construct_id, event_bus_name=NAME, description="Hints at handshakes, from management accounts"
         )
-        if management_accounts:
-            # Part of the bus itself, so that there is no bus without it; it cannot refer to the bus it is part of.
-            arn = Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=NAME)
-            policy = {
-                "Version": "2012-10-17",
-                "Statement": [
-                    _admit("Hint", arn, management_accounts, HINT_SOURCE, HINT_DETAIL_TYPE),
-                    _admit("ForwardedRecord", arn, management_accounts, RECORD_SOURCE, RECORD_DETAIL_TYPE),
-                ],
-            }
-            cast(events.CfnEventBus, self.node.default_child).policy = (
-                policy if condition is None else Fn.condition_if(condition.logical_id, policy, Aws.NO_VALUE)
-            )
+        # Part of the bus itself, so that there is no bus without it; it cannot refer to the bus it is part of.
+        arn = Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=NAME)
+        nobody_else = _policy(arn, [Stack.of(self).account])
+        policy = _policy(arn, management_accounts) if management_accounts else nobody_else
+        cast(events.CfnEventBus, self.node.default_child).policy = (
+            policy if condition is None else Fn.condition_if(condition.logical_id, policy, nobody_else)
+        )
+
+
+def _policy(arn: str, accounts: Sequence[str]) -> dict[str, Any]:
+    """There is one always, at the least for the bus's own account: CloudFormation leaves the old one where it goes.
+
+    The public handler of `AWS::Events::EventBus` does nothing on an update in which `Policy` is no more
+    (https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events).
+    """
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _admit("Hint", arn, accounts, HINT_SOURCE, HINT_DETAIL_TYPE),
+            _admit("ForwardedRecord", arn, accounts, RECORD_SOURCE, RECORD_DETAIL_TYPE),
+        ],
+    }
 
 
 def _admit(sid: str, bus_arn: str, accounts: Sequence[str], source: str, detail_type: str) -> dict[str, Any]:

@@ -43,4 +43,5 @@ class AcceptorFunction(LoggedFunction):
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             environment={"POLICY_PATH": settings.prefix},
+            keep_log=settings.keep,
         )

@@ -40,14 +40,15 @@ class LoggedFunction(Construct):
         log_retention_days: int,
         tracing: bool,
         environment: Mapping[str, str],
+        keep_log: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
-        # The record of who was let in outlives the stack, but not a first deploy that rolled back.
+        # The record of who was let in outlives the stack if it is to be kept, but not a first deploy that rolled back.
         self.log_group = logs.LogGroup(
             self,
             "Log",
             log_group_name=f"/aws/lambda/{name}",
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep_log else RemovalPolicy.DESTROY,
         )
         # The construct takes names for numbers of days; the setting is the number.
         cast(logs.CfnLogGroup, self.log_group.node.default_child).retention_in_days = log_retention_days

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -25,6 +26,9 @@ from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_acceptor_cdk.settings.acceptor import Settings
 from handshake_acceptor_cdk.suppressions import suppress
+
+ESSENTIAL: Final = ("runs-fail", "sweep-silent")
+"""What `essential` keeps: without these nobody would hear that nothing is looked at any more."""
 
 _DAY = 24 * 60
 _MISSING = cloudwatch.TreatMissingData
@@ -64,10 +68,13 @@ class Alarms(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = AlarmTopic(self, "Topic", email=settings.alarm_email)
-        self.somebody_else = SomebodyElseRule(self, "SomebodyElse")
+        specs = list(_specs(settings, function, failures))
+        if settings.alarms == "all":
+            specs.append(_somebody_else(SomebodyElseRule(self, "SomebodyElse")))
         self.alarms = [
             SpecifiedAlarm(self, spec, topic=self.topic, runbook=settings.runbook)
-            for spec in _specs(settings, function, failures, self.somebody_else)
+            for spec in specs
+            if settings.alarms == "all" or (settings.alarms == "essential" and spec.name in ESSENTIAL)
         ]
 
 
@@ -160,9 +167,7 @@ class SomebodyElseRule(events.Rule):
         )
 
 
-def _specs(
-    settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue, somebody_else: events.IRule
-) -> Iterator[AlarmSpec]:
+def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue) -> Iterator[AlarmSpec]:
     sweep, clear = settings.sweep_minutes, settings.clear_sweeps
     policy, mode = f"{settings.prefix}policy/", f"{settings.prefix}mode"
     yield AlarmSpec(
@@ -244,7 +249,10 @@ def _specs(
         comparison=_FEWER,
         missing=_MISSING.BREACHING,
     )
-    yield AlarmSpec(
+
+
+def _somebody_else(rule: events.IRule) -> AlarmSpec:
+    return AlarmSpec(
         "somebody-else-answered",
         happened="somebody other than the function accepted or declined a handshake in this account, within a day.",
         means="the account may have joined an organization that the policy does not allow. It is seen only if a trail"
@@ -253,7 +261,7 @@ def _specs(
         metric=cloudwatch.Metric(
             namespace="AWS/Events",
             metric_name="TriggeredRules",
-            dimensions_map={"RuleName": somebody_else.rule_name},
+            dimensions_map={"RuleName": rule.rule_name},
             statistic="Sum",
             period=Duration.hours(1),
         ),

@@ -65,7 +65,8 @@ class Dashboard(cloudwatch.Dashboard):
                 background=cloudwatch.TextWidgetBackground.TRANSPARENT,
             )
         )
-        self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WIDTH, height=3))
+        if alarms:
+            self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WIDTH, height=3))
         self.add_widgets(
             # Not as numbers: CloudWatch would go on showing the last one when nothing waits any more.
             graph(

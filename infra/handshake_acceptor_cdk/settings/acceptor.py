@@ -95,6 +95,10 @@ class Settings:
     tracing: bool = False
     alarm_email: str = ""
     """Who is told of an alarm; nobody is, until that person confirms. Empty: whoever subscribes to the topic."""
+    alarms: str = "all"
+    """Which there are: `all`, `essential` (`sweep-silent` and `runs-fail` alone) or `none`."""
+    keep: bool = True
+    """Whether the policy's parameters and the log outlive the stack. What people pushed besides always does."""
     dashboard: bool = True
     observability_sink: str = ""
     """The hub's sink that this account shares its figures with; empty: with nobody."""

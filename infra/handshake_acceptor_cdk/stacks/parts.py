@@ -59,7 +59,9 @@ class AcceptorParts:
         """Raises `WrongSettings` where the stack's region is known, and Organizations sends no events there."""
         if wrong := wrong_region(Stack.of(scope).region):
             raise WrongSettings(wrong)
-        self.parameters = PolicyParameters(scope, "Policy", prefix=settings.prefix, deployed=inputs.policy)
+        self.parameters = PolicyParameters(
+            scope, "Policy", prefix=settings.prefix, keep=settings.keep, deployed=inputs.policy
+        )
         self.failures = failures = FailureQueue(scope, "Failures")
         acceptor = AcceptorFunction(
             scope, "Acceptor", settings=settings, ceiling=inputs.ceiling, code=inputs.code, failures=failures

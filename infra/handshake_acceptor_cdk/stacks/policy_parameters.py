@@ -25,13 +25,15 @@ class PolicyParameters(Construct):
     """The mode, a policy document that allows nothing yet, and the document that code owns, if there is one.
 
     The seeds are constants: CloudFormation writes a parameter only when the template's own value changes, so no later
-    deploy undoes an edit. What people wrote outlives the stack, but not a first deploy that rolled back.
+    deploy undoes an edit. What people wrote outlives the stack if it is to `keep`, but not a first deploy that rolled
+    back.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, prefix: str, deployed: CodeOwnedDocument | None = None
+        self, scope: Construct, construct_id: str, *, prefix: str, keep: bool, deployed: CodeOwnedDocument | None = None
     ) -> None:
         super().__init__(scope, construct_id)
+        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep else RemovalPolicy.DESTROY
         self.mode = self._seed(
             "Mode", f"{prefix}mode", "enforce", "enforce, or observe: decide and record, but call nothing"
         )
@@ -48,7 +50,7 @@ class PolicyParameters(Construct):
 
     def _seed(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
         parameter = self._parameter(construct_id, name, value, description)
-        parameter.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        parameter.apply_removal_policy(self._removal)
         return parameter
 
     def _keep(self, name: str, deployed: CodeOwnedDocument) -> None:

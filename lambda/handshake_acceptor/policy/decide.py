@@ -126,6 +126,9 @@ class Decision:
     policy_version: str
     """A hash over the documents' exact texts; empty where the policy is invalid."""
     sids: tuple[str, ...] = ()
+    near_miss: bool = False
+    """Whether no statement decides it though an Allow names its organization or its management account: more likely a
+    typing error than a stranger."""
 
 
 class Policy:
@@ -159,6 +162,11 @@ class Policy:
     def allows(self, handshake: Handshake) -> list[Statement]:
         """Every Allow that may match, by Sid."""
         return self._allows.get(("organization", handshake.organization_id), [])
+
+    def names_origin(self, handshake: Handshake) -> bool:
+        """Whether an Allow names its organization or its management account."""
+        organization = ("organization", handshake.organization_id)
+        return organization in self._allows or ("management account", handshake.management_account_id) in self._allows
 
     def near(self, handshake: Handshake) -> list[Statement]:
         """The Allows that come closest, nearest first: by how much of origin and action they match, then by Sid."""
@@ -198,8 +206,9 @@ def decide(
         return Decision(DecisionKind.INELIGIBLE, reasons, version)
     if isinstance(policy, InvalidPolicy):
         return Decision(DecisionKind.POLICY_INVALID, tuple(_mistakes(policy)), version)
+    near_miss = policy.names_origin(handshake)
     if reasons := tuple(_role_may_not(handshake, account)):
-        return Decision(DecisionKind.INELIGIBLE, reasons, version)
+        return Decision(DecisionKind.INELIGIBLE, reasons, version, near_miss=near_miss)
 
     denies = [s for s in policy.denies(handshake) if not any(_mismatches(s, handshake, account, now))]
     denies.sort(key=lambda statement: statement.sid)
@@ -210,7 +219,8 @@ def decide(
     allows = [s for s in policy.allows(handshake) if not any(_mismatches(s, handshake, account, now))]
     if allows:
         return Decision(DecisionKind.ACCEPT, tuple(map(_allowed_by, allows)), version, _sids(allows))
-    return Decision(DecisionKind.NO_MATCH, tuple(_nearest(policy, handshake, account, now)), version)
+    reasons = tuple(_nearest(policy, handshake, account, now))
+    return Decision(DecisionKind.NO_MATCH, reasons, version, near_miss=near_miss)
 
 
 def _ineligible(handshake: Handshake, account: Account, now: datetime) -> Iterator[Reason]:

@@ -15,7 +15,7 @@ and a start with another one is refused. Besides the handshakes they close thirt
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
-- What a function says late, on a busy machine, is in its log all the same.
+- What a function says last in a run is in the log of that run, on a busy machine too.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
@@ -57,7 +57,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
     reach_other_accounts_buses(aws)
     invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
-    lose_no_log_line(aws["lambda_runtime"].Worker)
+    lose_no_log_line(aws["lambda_runtime"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     add_resource_types(aws, admin.observability)
     aws["app"].app = with_admin_api(aws["app"].app, admin)

@@ -10,7 +10,7 @@ PINNED = "1.5.33"
 HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
-    "ministack.core.lambda_runtime": ("Worker",),
+    "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT"),
     "ministack.core.iam_evaluator": (
         "_principal_org_id",
         "_resolve_condition_key",

@@ -29,8 +29,8 @@ ACTIONS = (
 )
 KEYS = (
     "known are origins, allowAnyOrigin, declinable, managementAccounts, policy, prefix, sweepMinutes, "
-    "logRetentionDays, tracing, alarmEmail, dashboard, observabilitySink, runbook, expiryHours, failedTries, "
-    "silentSweeps, clearSweeps"
+    "logRetentionDays, tracing, alarmEmail, alarms, keep, dashboard, observabilitySink, runbook, expiryHours, "
+    "failedTries, silentSweeps, clearSweeps"
 )
 ARABIC_ONES = "\u0661" * 12
 """Digits to str.isdigit and to \\d, but no account id."""
@@ -124,6 +124,8 @@ def origin(**changed: object) -> dict[str, object]:
         ({"sweepMinutes": 1441}, f"setting /sweepMinutes: 1441 is not {PERIOD}"),
         ({"sweepMinutes": 7.5}, f"setting /sweepMinutes: 7.5 is not {PERIOD}"),
         ({"sweepMinutes": True}, f"setting /sweepMinutes: true is not {PERIOD}"),
+        ({"alarms": "some"}, 'setting /alarms: "some" is not known; use "all" or "essential" or "none"'),
+        ({"keep": "no"}, "setting /keep: must be true or false, is a text"),
         ({"tracing": 1}, "setting /tracing: must be true or false, is a number"),
         ({"origins": None}, "setting /origins: must be a list, is null"),
         (None, "context handshakeAcceptor: missing; cdk.json must have it, or name a file: -c settings=FILE"),
