@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from handshakectl.account.standing import Standing
+from handshakectl.fleet.status import Row
+from handshakectl.fleet.watching import Clock, watch
 from local.world import ORGANIZATION, PREFIX, allow, deny, document
 from tests.cli.healthy import HEALTHY, STACK, ended, log, refused, schedule
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, organization, parameter_store, run, seed
@@ -47,8 +50,8 @@ def rows(*options, changes=(), way=ROLE):
     return result, {row["account_id"]: row for row in json.loads(result.stdout)}
 
 
-def wrong(row):
-    return [(each["check"], each["verdict"]) for each in row["problems"]]
+def codes(row):
+    return [each["code"] for each in row["why"]]
 
 
 def test_a_stack_that_reads_its_policy_from_elsewhere_is_not_ok():
@@ -60,8 +63,8 @@ def test_a_stack_that_reads_its_policy_from_elsewhere_is_not_ok():
         1,
         {A: "ok", B: "wrong", C: "ok"},
     )
-    [problem] = found[B]["problems"]
-    assert (problem["check"], problem["advice"]) == ("stack", "ask with --prefix /other/")
+    [why] = found[B]["why"]
+    assert (why["code"], "ask with --prefix /other/" in why["message"]) == ("STACK", True)
 
 
 def test_healthy_accounts_are_ok_in_the_order_of_their_ids():
@@ -69,8 +72,9 @@ def test_healthy_accounts_are_ok_in_the_order_of_their_ids():
     assert (result.exit_code, list(found)) == (0, list(ACCOUNTS))
     for row in found.values():
         assert (row["verdict"], row["deployed"], row["mode"]) == ("ok", "UPDATE_COMPLETE", "enforce")
-        assert (len(row["policy_version"]), row["pending"], row["nobody_allows"], row["problems"]) == (16, 0, 0, [])
-        assert datetime.now(UTC) - datetime.fromisoformat(row["last_sweep"]) < timedelta(minutes=2)
+        assert (len(row["policy_version"]), row["pending"], row["organization"], row["why"]) == (16, 0, "NONE", [])
+        assert row["last_run"] == row["last_look"]
+        assert datetime.now(UTC) - datetime.fromisoformat(row["last_look"]) < timedelta(minutes=2)
 
 
 def test_people_get_a_table_and_totals(service):
@@ -85,111 +89,208 @@ def test_people_get_a_table_and_totals(service):
         result = run("status", *ROLE)
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
-    assert lines[0].split() == ["verdict", "account", "deployed", "mode", "policy", "pending", "last", "sweep", "why"]
-    assert lines[1].split()[:4] == ["ok", A, "UPDATE_COMPLETE", "enforce"]
-    assert lines[1].split()[5] == "1"
-    assert lines[2].split()[:5] == ["wrong", B, "UPDATE_COMPLETE", "enforce", "invalid:"]
-    assert f"policy: invalid: {ALLOWLIST}: not JSON" in lines[2]
-    assert lines[3].split()[:8] == ["cannot", "tell", C, "?", "?", "?", "?", "?"]
-    assert f"account: AWS refuses AssumeRole: AccessDenied: arn:aws:iam::{C}:role/Operator to " in lines[3]
+    headers = ["verdict", "account", "organization", "deployed", "mode", "policy", "pending", "last", "look", "why"]
+    assert lines[0].split() == headers
+    assert lines[1].split()[:5] == ["waiting", A, "NONE", "UPDATE_COMPLETE", "enforce"]
+    assert lines[1].split()[6] == "1"
+    assert lines[2].split()[:6] == ["stuck", B, "NONE", "UPDATE_COMPLETE", "enforce", "?"]
+    assert f"POLICY_INVALID: {ALLOWLIST}: not JSON" in lines[2]
+    assert lines[3].split()[:7] == ["unreachable", C, "UNKNOWN", "?", "?", "?", "?"]
+    assert f"UNREACHABLE: AWS refuses AssumeRole: AccessDenied: arn:aws:iam::{C}:role/Operator to " in lines[3]
     assert lines[3].endswith("2 other accounts did not refuse, so look at this one: its number, its role, its trust")
-    assert lines[4:] == ["3 accounts: 1 ok, 1 wrong, 1 cannot tell"]
+    assert lines[4:] == ["3 accounts: 1 waiting, 1 stuck, 1 unreachable"]
     assert "diego" not in result.output
 
 
 def test_only_the_problems_can_be_shown_with_the_totals_of_all():
     with deployed((B, "GetSchedule", schedule()), (B, "FilterLogEvents", {"events": []})):
         result = run("status", *ROLE, "--problems")
-    assert [line.split()[:2] for line in result.stdout.splitlines()[1:-1]] == [["wrong", B]]
-    assert result.stdout.splitlines()[-1] == "3 accounts: 2 ok, 1 wrong"
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:-1]] == [["stuck", B]]
+    assert result.stdout.splitlines()[-1] == "3 accounts: 2 ok, 1 stuck"
 
 
 @pytest.mark.parametrize(
-    ("operation", "answer", "problems", "sees"),
+    ("operation", "answer", "verdict", "why", "sees"),
     [
-        ("DescribeStacks", refused("AccessDenied"), [("stack", "cannot tell")], {"deployed": None, "mode": "enforce"}),
+        ("DescribeStacks", refused("AccessDenied"), "unreachable", ["STACK"], {"deployed": None, "mode": "enforce"}),
         (
             "DescribeStacks",
             {"Stacks": [{"StackName": STACK, "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]},
-            [("stack", "wrong")],
+            "wrong", ["STACK"],
             {"deployed": "UPDATE_ROLLBACK_COMPLETE"},
         ),
-        ("GetParametersByPath", refused("AccessDenied"), [("policy", "cannot tell"), ("pending", "cannot tell")],
-         {"mode": None, "policy_version": None, "pending": None}),
-        ("ListHandshakesForAccount", refused("AccessDenied"), [("pending", "cannot tell")], {"pending": None}),
-        ("FilterLogEvents", log("START"), [("last run", "wrong")], {"last_sweep": None}),
-        ("FilterLogEvents", refused("ResourceNotFoundException"), [("last run", "wrong")], {"last_sweep": None}),
-        ("FilterLogEvents", EndpointConnectionError(endpoint_url="https://x"), [("last run", "cannot tell")], {}),
-        ("FilterLogEvents", log(ended(failures=["LIST_UNREADABLE X"])), [("last run", "wrong")], {"pending": 0}),
-        ("GetSchedule", refused("AccessDenied"), [], {"verdict": "ok"}),
-        ("DescribeStacks", {"Stacks": []}, [("stack", "cannot tell")], {"deployed": None, "pending": 0}),
+        ("GetParametersByPath", refused("AccessDenied"), "unreachable", ["POLICY"],
+         {"mode": None, "policy_version": None}),
+        ("ListHandshakesForAccount", refused("AccessDenied"), "unreachable", ["HANDSHAKES"], {"pending": None}),
+        ("DescribeOrganization", refused("AccessDenied"), "unreachable", ["ORGANIZATION"],
+         {"organization": "UNKNOWN", "pending": 0}),
+        ("FilterLogEvents", log("START"), "stuck", ["NO_LOOK"], {"last_run": None, "last_look": None}),
+        ("FilterLogEvents", log(ended(), minutes=110), "ok", [], {}),
+        ("FilterLogEvents", refused("ResourceNotFoundException"), "wrong", ["LOG"], {"last_run": None}),
+        ("FilterLogEvents", EndpointConnectionError(endpoint_url="https://x"), "unreachable", ["LOG"], {}),
+        ("FilterLogEvents", log(ended(failures=["LIST_UNREADABLE X"])), "wrong", ["RUN_FAILED"],
+         {"pending": 0, "last_look": None}),
+        ("GetSchedule", refused("AccessDenied"), "ok", [], {}),
+        ("DescribeStacks", {"Stacks": []}, "unreachable", ["STACK"], {"deployed": None, "pending": 0}),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_one_account_is_told_of_it_alone(operation, answer, problems, sees):
+def test_what_is_wrong_in_one_account_is_told_of_it_alone(operation, answer, verdict, why, sees):
     result, found = rows(changes=[(B, operation, answer)])
-    assert result.exit_code == (1 if problems else 0)
-    assert (wrong(found[A]), wrong(found[B]), wrong(found[C])) == ([], problems, [])
-    assert {key: found[B][key] for key in sees} == sees
+    assert result.exit_code == (verdict != "ok")
+    assert (codes(found[A]), codes(found[B]), codes(found[C])) == ([], why, [])
+    assert {key: found[B][key] for key in (*sees, "verdict")} == {**sees, "verdict": verdict}
     assert "diego" not in result.output
 
 
 @pytest.mark.parametrize(
     ("texts", "mode", "says"),
     [
-        ({"mode": "observe"}, "observe", "the mode is observe"),
-        ({"mode": "stop"}, "invalid", 'invalid: /handshake-acceptor/mode: "stop" is no mode'),
-        ({"policy/other": document({"Sid": "Bad"})}, "enforce", f"invalid: {PREFIX}policy/other: /Statement/0"),
+        ({"mode": "stop"}, "INVALID", '/handshake-acceptor/mode: "stop" is no mode'),
+        ({"policy/other": document({"Sid": "Bad"})}, "enforce", f"{PREFIX}policy/other: /Statement/0"),
     ],
 )
-def test_a_policy_that_lets_nothing_be_accepted_is_wrong(texts, mode, says):
+def test_a_policy_with_a_mistake_holds_an_account_up(texts, mode, says):
     seed(B, **texts)
     _, found = rows()
-    assert (wrong(found[B]), found[B]["mode"]) == ([("policy", "wrong")], mode)
-    assert says in found[B]["problems"][0]["why"]
+    assert (found[B]["verdict"], codes(found[B]), found[B]["mode"]) == ("stuck", ["POLICY_INVALID"], mode)
+    assert says in found[B]["why"][0]["message"]
 
 
-def test_an_account_without_a_mode_is_wrong():
-    parameter_store(B).delete_parameter(Name=MODE)
-    assert rows()[1][B]["mode"] == "none"
+@pytest.mark.parametrize("mode", ["observe", None])
+def test_a_brake_holds_up_what_waits_and_nothing_else(service, mode):
+    seed(B, mode="observe", **{"policy/allowlist": document(allow())})
+    if mode is None:
+        parameter_store(B).delete_parameter(Name=MODE)
+    _, found = rows()
+    assert (found[B]["verdict"], found[B]["mode"]) == ("ok", mode)
+    service.add_handshake("INVITE", ORGANIZATION, B)
+    _, found = rows()
+    assert (found[B]["verdict"], codes(found[B])) == ("stuck", ["BRAKED"])
 
 
 @pytest.mark.parametrize(
-    ("statements", "pending", "nobody", "verdict"),
+    ("statements", "expect", "verdict", "why"),
     [
-        ([allow()], 1, 0, "ok"),
-        ([deny()], 1, 0, "ok"),
-        ([], 1, 1, "wrong"),
-        ([allow("X", "o-someotherorg")], 1, 1, "wrong"),
+        ([allow()], (), "waiting", ["ACCEPT"]),
+        ([allow()], ("--expect", ORGANIZATION), "waiting", ["ACCEPT"]),
+        ([allow(), deny()], (), "stuck", ["DENY"]),
+        ([deny()], (), "ok", []),
+        ([], (), "ok", []),
+        ([], ("--expect", ORGANIZATION), "stuck", ["NO_MATCH"]),
+        ([allow()], ("--expect", "o-someotherorg"), "not-invited", ["NOT_INVITED"]),
+        ([allow("X", "o-someotherorg")], (), "stuck", ["NO_MATCH"]),
     ],
 )
-def test_a_handshake_that_nobody_allows_or_denies_wants_a_person(service, statements, pending, nobody, verdict):
+def test_whose_handshakes_count(service, statements, expect, verdict, why):
+    """Without an expected organization those that an Allow names, or nearly names; never a stranger's."""
     seed(B, **{"policy/allowlist": document(*statements)})
     service.add_handshake("INVITE", ORGANIZATION, B)
-    with deployed() as seen:
-        result = run("status", *ROLE, "--json")
-    row = json.loads(result.stdout)[1]
-    assert (row["pending"], row["nobody_allows"], row["verdict"]) == (pending, nobody, verdict)
-    assert [account for account, operation in seen if operation == "DescribeOrganization"] == [B]
+    _, found = rows(*expect)
+    assert (found[B]["pending"], found[B]["verdict"], codes(found[B])) == (1, verdict, why)
 
 
-def test_an_account_without_the_stack_costs_three_calls():
+def test_an_account_has_joined_once_it_is_in_the_expected_organization(service):
+    handshake = service.add_handshake("INVITE", ORGANIZATION, B)
+    service.call("AcceptHandshake", B, {"HandshakeId": handshake})
+    result, found = rows("--expect", ORGANIZATION)
+    assert {account: row["verdict"] for account, row in found.items()} == {
+        A: "not-invited",
+        B: "joined",
+        C: "not-invited",
+    }
+    assert (result.exit_code, found[B]["organization"]) == (1, ORGANIZATION)
+    gone = ("", "DescribeStacks", refused("ValidationError"))
+    result, found = rows("--expect", ORGANIZATION, way=("--role", "Operator", "--accounts", B), changes=[gone])
+    assert (result.exit_code, found[B]["verdict"], found[B]["deployed"]) == (0, "joined", "not deployed")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [("NEEDS_HUMAN", "stuck"), ("RETRY_LATER", "waiting"), ("ACCEPT_UNCONFIRMED", "waiting"), ("NEW", "stuck")],
+)
+def test_what_the_last_run_said_of_it_counts(service, outcome, verdict):
+    handshake = service.add_handshake("INVITE", ORGANIZATION, B)
+    told = {"message": "decision", "handshake_id": handshake, "decision": "ACCEPT", "outcome": outcome}
+    parts = [json.dumps(told | {"summary": "a line for a person"}), ended()]
+    _, found = rows(changes=[(B, "FilterLogEvents", log(*parts, minutes=-1))])
+    assert found[B]["verdict"] == verdict
+    assert found[B]["why"] == [{"code": outcome, "message": "a line for a person"}]
+
+
+def test_an_invitation_that_expired_holds_an_account_up_until_a_newer_one_comes(service):
+    expired = service.add_handshake("INVITE", ORGANIZATION, B)
+    service.call("DeclineHandshake", B, {"HandshakeId": expired})
+    _, found = rows()
+    assert (found[B]["verdict"], codes(found[B])) == ("stuck", ["INVITATION_DECLINED"])
+    service.add_handshake("INVITE", ORGANIZATION, B)
+    assert rows()[1][B]["verdict"] == "waiting"
+
+
+def test_an_account_without_the_stack_costs_four_calls():
     with deployed((B, "DescribeStacks", refused("ValidationError"))) as seen:
         result = run("status", *ROLE)
     assert result.exit_code == 1
     line = result.stdout.splitlines()[2]
-    assert line.split()[:9] == ["wrong", B, "not", "deployed", "-", "-", "-", "-", "stack:"]
+    assert line.split()[:10] == ["wrong", B, "NONE", "not", "deployed", "-", "-", "-", "-", "STACK:"]
     # The first is AssumeRole, which the caller makes.
-    assert [operation for account, operation in seen if account == B] == ["DescribeStacks", "DescribeStackResources"]
+    of = [operation for account, operation in seen if account == B]
+    assert of == ["DescribeStacks", "DescribeStackResources", "DescribeOrganization"]
 
 
-def test_a_healthy_idle_account_costs_six_calls():
+def test_a_healthy_idle_account_costs_seven_calls():
     with deployed() as seen:
         run("status", *ROLE)
     for account in ACCOUNTS:
         assert sorted(operation for of, operation in seen if of == account) == [
-            "DescribeStacks", "FilterLogEvents", "GetParametersByPath", "GetSchedule", "ListHandshakesForAccount",
+            "DescribeOrganization", "DescribeStacks", "FilterLogEvents", "GetParametersByPath", "GetSchedule",
+            "ListHandshakesForAccount",
         ]  # fmt: skip
     assert [operation for _, operation in seen].count("AssumeRole") == len(ACCOUNTS)
+
+
+class Time:
+    """Seconds that pass only while somebody sleeps."""
+
+    def __init__(self, on_sleep=lambda: None):
+        self.now, self.on_sleep = 0.0, on_sleep
+
+    def clock(self):
+        return Clock(lambda: self.now, self.sleep)
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.on_sleep()
+
+
+def row(account, verdict):
+    return Row(account, None, Standing(verdict))
+
+
+def test_waiting_ends_when_nobody_is_on_the_way_and_asks_only_who_was():
+    looks, told, time = [], [], Time()
+    answers = {A: ["joined"], B: ["waiting", "waiting", "joined"], C: ["waiting", "stuck"]}
+
+    def look(targets):
+        looks.append(list(targets))
+        return [row(account, answers[account].pop(0)) for account in targets]
+
+    found = watch([A, B, C], look, 30, time.clock(), told.append)
+    assert [each.verdict.value for each in found] == ["joined", "joined", "stuck"]
+    assert looks == [[A, B, C], [B, C], [B]]
+    assert (told, time.now) == (["1 joined, 2 waiting", "1 joined, 1 waiting, 1 stuck"], 30)
+
+
+@pytest.mark.parametrize(("minutes", "looks"), [(0, 1), (1, 5), (30, 121)])
+def test_waiting_ends_after_its_minutes(minutes, looks):
+    seen, time = [], Time()
+    watch([A], lambda targets: seen.append(1) or [row(A, "waiting")], minutes, time.clock())
+    assert (len(seen), time.now) == (looks, minutes * 60)
+
+
+def test_an_organization_that_is_none_is_bad_input():
+    result = run("status", "--expect", "o-SHORT")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--expect: 'o-SHORT' is no organization's id" in result.stderr
 
 
 def test_two_sweeps_are_two_of_the_account_s_own():
@@ -207,7 +308,7 @@ def test_two_sweeps_are_two_of_the_account_s_own():
 
 def test_a_region_where_no_events_appear_is_wrong():
     _, found = rows("--region", "eu-central-1")
-    assert all(("region", "wrong") in wrong(row) for row in found.values())
+    assert all((row["verdict"], "REGION" in codes(row)) == ("wrong", True) for row in found.values())
 
 
 def test_two_profiles_of_one_account_are_bad_input(tmp_path, monkeypatch):

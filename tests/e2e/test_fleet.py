@@ -225,19 +225,23 @@ def test_the_operator_pushes_to_all_and_sees_all_in_one_table(
     profiles = PROFILES
     statement = {"Sid": "NeverBeyond", "Effect": "Deny", "Origin": {"OrganizationId": BEYOND.organization_id}}
     (tmp_path / "deny.json").write_text(json.dumps({"Version": "2026-01-01", "Statement": [statement]}))
-    code, before = command("status", "--profiles", *profiles)
-    verdicts = {row["account_id"]: (row["verdict"], row["deployed"]) for row in before}
-    assert verdicts == dict.fromkeys(MEMBERS, ("wrong", "CREATE_COMPLETE")) | {WITHOUT: ("wrong", "not deployed")}
-    assert {row["nobody_allows"] for row in before if row["account_id"] in MEMBERS} == {1}
+    expect = ("--expect", ALLOWED.organization_id)
+    code, before = command("status", *expect, "--profiles", *profiles)
+    seen = {row["account_id"]: (row["verdict"], row["deployed"], row["organization"]) for row in before}
+    joined = ("joined", "CREATE_COMPLETE", ALLOWED.organization_id)
+    assert seen == dict.fromkeys(MEMBERS, joined) | {WITHOUT: ("wrong", "not deployed", "NONE")}
     assert code == 1
     code, written = command("push", str(tmp_path / "deny.json"), "--yes", "--profiles", *profiles[:-1])
     assert {row["account_id"]: row["result"] for row in written} == dict.fromkeys(MEMBERS, "written")
     assert code == 0
     code, again = command("push", str(tmp_path / "deny.json"), "--yes", "--profiles", *profiles[:-1])
     assert {row["result"] for row in again} == {"nothing differs"}
-    code, after = command("status", "--profiles", *profiles[:-1])
-    assert {(row["verdict"], row["mode"], row["pending"]) for row in after} == {("ok", "enforce", 2)}, after
+    code, after = command("status", *expect, "--wait", "1", "--profiles", *profiles[:-1])
+    assert {(row["verdict"], row["mode"], row["pending"]) for row in after} == {("joined", "enforce", 2)}, after
     assert len({row["policy_version"] for row in after}) == 1
+    assert code == 0
+    code, after = command("status", "--profiles", *profiles[:-1])
+    assert {row["verdict"] for row in after} == {"ok"}, after  # what strangers sent is nobody's trouble
     assert code == 0
 
 

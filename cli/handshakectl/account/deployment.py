@@ -16,6 +16,7 @@ from handshake_acceptor.observed import ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_core import retry
+from handshake_core.handshake import Account, Handshake, InvalidHandshake
 from handshakectl.account.session import Aws, Caller
 from handshakectl.account.waiting import look
 from handshakectl.clock import clock
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _PERIOD = timedelta(minutes=5)
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_MOST_EVENTS = 1000
+_MOST_EVENTS = 10_000
 
 T = TypeVar("T")
 
@@ -117,6 +118,26 @@ class Deployment:
         organizations = Organizations(self.aws.client("organizations"), clock())
         return look(organizations, lambda: self.snapshot, self.caller, ask_always=False)
 
+    @once
+    def account(self) -> Account:
+        """The account's organization and role in it."""
+        organizations = Organizations(self.aws.client("organizations"), clock())
+        return organizations.account(self.caller.account_id, self.caller.partition)
+
+    @once
+    def handshakes(self) -> list[Handshake | InvalidHandshake]:
+        """All that its own list shows: finished ones too, which stay there for 30 days."""
+        client: Any = self.aws.client("organizations")
+        pages = retry.pages(clock(), client.list_handshakes_for_account)
+        return [Handshake.from_api(raw, listed=True) for page in pages for raw in page.content.get("Handshakes") or ()]
+
+    @once
+    def said(self) -> list[tuple[datetime, dict[str, Any]]]:
+        """What the runs of the last two hours, or two sweeps, said of themselves and of handshakes; oldest first."""
+        since = min(datetime.now(UTC) - timedelta(hours=2), self.two_sweeps_ago)
+        found = sorted(self._records(since, "run", "decision"), key=lambda each: each[0])
+        return [(datetime.fromtimestamp(at / 1000, UTC), record) for at, record in found]
+
     @property
     def period(self) -> timedelta:
         """Between two sweeps; the usual one where the schedule cannot be read, which is a check of its own."""
@@ -134,17 +155,17 @@ class Deployment:
     @once
     def last_run(self) -> tuple[datetime, dict[str, Any]] | None:
         """When the last run ended, and its record; None if there was none within two sweeps."""
-        found = max(self._runs(self.two_sweeps_ago), key=lambda each: each[0], default=None)
+        found = max(self._records(self.two_sweeps_ago, "run"), key=lambda each: each[0], default=None)
         return (datetime.fromtimestamp(found[0] / 1000, UTC), found[1]) if found else None
 
-    def _runs(self, since: datetime) -> Iterator[tuple[int, dict[str, Any]]]:
-        """When each run since then ended, in milliseconds since 1970, and its record."""
+    def _records(self, since: datetime, *messages: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every record of these since then, and when it was written, in milliseconds since 1970."""
         for event in islice(self._events(since), _MOST_EVENTS):
             try:
                 record = json.loads(event["message"])
             except ValueError:
                 continue
-            if isinstance(record, dict) and record.get("message") == "run":
+            if isinstance(record, dict) and record.get("message") in messages:
                 yield event["timestamp"], record
 
     def _events(self, since: datetime) -> Iterable[FilteredLogEventTypeDef]:

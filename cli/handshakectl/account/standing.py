@@ -17,6 +17,7 @@ from handshake_core.handshake import Action
 
 UNKNOWN = "UNKNOWN"
 """The organization, where AWS does not tell."""
+USUAL_PERIOD = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(days=7)
 LONGEST_UNSEEN = timedelta(hours=2)
 _ACTED_ON = (DecisionKind.ACCEPT, DecisionKind.DECLINE)
@@ -62,6 +63,8 @@ class Waiting:
     decision: DecisionKind
     why: Why
     record: LastRecord | None = None
+    ambiguous: bool = False
+    """Whether another organization's invitation is allowed besides, so that neither is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Evidence:
     changed: datetime | None
     """When policy or mode last changed."""
     last_look: datetime | None
+    deployed_at: datetime | None = None
     mistakes: tuple[Why, ...] = ()
     """What is wrong with the deployment itself."""
     policy_invalid: Why | None = None
@@ -84,7 +88,9 @@ class Evidence:
 
 
 def judge(seen: Evidence, expected: str | None) -> tuple[Standing, tuple[Why, ...]]:
-    """How far the account has come, and why."""
+    """How far the account has come, and why. Nothing but AWS's own answer makes it `joined`, and nothing unmakes it."""
+    if expected is not None and seen.organization == expected:
+        return Standing.JOINED, ()
     if seen.mistakes:
         return Standing.WRONG, seen.mistakes
     each = [(_of_one(one, seen), one) for one in seen.waiting]
@@ -93,10 +99,10 @@ def judge(seen: Evidence, expected: str | None) -> tuple[Standing, tuple[Why, ..
         return Standing.STUCK, tuple(stuck)
     if each:
         return Standing.WAITING, tuple(why for (_, why), _ in each)
-    if seen.organization == expected:
-        return Standing.JOINED, ()
     if seen.lapsed:
         return Standing.STUCK, (seen.lapsed,)
+    if seen.last_look is None:
+        return Standing.WAITING, (Why("NO_LOOK_YET", "deployed just now: no run has listed the handshakes yet"),)
     if expected is None:
         return Standing.OK, ()
     other = "" if seen.organization == NONE else f"; it is in {seen.organization}"
@@ -110,22 +116,25 @@ def _stuck(seen: Evidence) -> list[Why]:
         found.append(Why("POLICY_INVALID", seen.policy_invalid.message))
     if seen.organization == UNKNOWN:
         found.append(Why("ORGANIZATION_UNKNOWN", "which organization the account is in cannot be told"))
-    if seen.last_look is None or seen.now - seen.last_look > LONGEST_UNSEEN:
-        found.append(Why("NO_LOOK", "no run has listed the handshakes for two hours"))
-    inviting = {
-        one.organization_id
-        for one in seen.waiting
-        if one.action is Action.INVITE and one.decision is DecisionKind.ACCEPT
-    }
-    if len(inviting) > 1:
-        found.append(Why("AMBIGUOUS", "invitations of more than one allowed organization wait"))
+    unseen, looked = max(LONGEST_UNSEEN, 2 * seen.period), seen.last_look or seen.deployed_at
+    if seen.last_look is None:
+        unseen = 2 * seen.period
+    if looked is None or seen.now - looked > unseen:
+        found.append(Why("NO_LOOK", f"no run has listed the handshakes for {_hours(unseen)}"))
     return found
+
+
+def _hours(time: timedelta) -> str:
+    minutes = round(time.total_seconds() / 60)
+    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hours"
 
 
 def _of_one(one: Waiting, seen: Evidence) -> tuple[Standing, Why]:
     """Whether a handshake is on its way, or stuck."""
     if one.decision in _ACTED_ON and seen.mode is not Mode.ENFORCE:
-        return Standing.STUCK, Why("BRAKED", "mode is not enforce: nothing is accepted or declined")
+        return Standing.STUCK, Why("BRAKED", "the mode is not enforce: nothing is accepted or declined")
+    if one.ambiguous:
+        return Standing.STUCK, Why("AMBIGUOUS", one.why.message)
     if one.decision is not DecisionKind.ACCEPT:
         return Standing.STUCK, one.why
     last = one.record

@@ -1,15 +1,21 @@
-"""`handshakectl status`: one account or many in one table."""
+"""`handshakectl status`: has each account joined, does it wait, is it stuck, and why?"""
 
+import sys
+import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from handshakectl.account.checks import Verdict, not_entered
-from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshake_core.handshake import ORGANIZATION_ID
+from handshakectl.account.checks import not_entered
+from handshakectl.account.standing import Standing, Why
+from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.fleet.grouping import totals
 from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import refuse_twins, selected
-from handshakectl.fleet.status import HEADERS, Status, status_of
+from handshakectl.fleet.selection import Target, refuse_twins, selected
+from handshakectl.fleet.status import HEADERS, Row, status_of
+from handshakectl.fleet.watching import Clock, watch
 from handshakectl.options import (
     PARALLEL,
     Accounts,
@@ -24,46 +30,67 @@ from handshakectl.options import (
     Stack,
     prefix,
 )
-from handshakectl.output import say, say_json, say_table
+from handshakectl.output import complain, say, say_json, say_table
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
 
+_WELL = (Standing.JOINED, Standing.OK)
+
 
 @app.command(cls=ManyValues)
 def status(
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="o-…", help="The organization that every account is to be in in the end."),
+    ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option("--wait", metavar="MINUTES", min=0, help="Look again until none is on its way, or so long."),
+    ] = None,
     profiles: Profiles = None,
     role: Role = None,
     accounts: Accounts = None,
     accounts_file: AccountsFile = None,
     parallel: Parallel = PARALLEL,
-    problems: Annotated[bool, typer.Option("--problems", help="Leave out the accounts that are ok.")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="Leave out the accounts that are well.")] = False,
     stack: Stack = None,
     profile: Profile = None,
     region: Region = None,
     path: Prefix = None,
     as_json: Json = False,
 ) -> int:
-    """Show each account: deployed, mode, policy version, pending handshakes, last sweep.
+    """Show of each account whether it has joined, is on its way, or is stuck, and why.
 
-    Reads only. Exit status 0 if all is well, 1 if anything is wrong or cannot be told in any account.
+    Reads only. Exit status 0 only if every account is `joined`, or without --expect `ok`.
     """
+    if expect is not None and not ORGANIZATION_ID.fullmatch(expect):
+        raise BadInput(f"--expect: {expect!r} is no organization's id: o- and 10 to 32 lower-case letters or digits")
     where = prefix(path)
     selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
-    many = selection.targets
     if selection.alone:
-        many[0].enter()  # without credentials it is bad input, and no account
-    answers = map_parallel(many, lambda one: status_of(one, stack, where), parallel, doing="looking at")
-    found = [
-        Status(target.account_id, target.profile, (not_entered(answer.why),)) if isinstance(answer, Failed) else answer
-        for target, answer in zip(many, answers, strict=True)
-    ]
+        selection.targets[0].enter()  # without credentials it is bad input, and no account
+
+    def look(targets: Sequence[Target]) -> list[Row]:
+        answers = map_parallel(targets, lambda one: status_of(one, stack, where, expect), parallel, doing="looking at")
+        return [
+            _unreachable(target, answer.why) if isinstance(answer, Failed) else answer
+            for target, answer in zip(targets, answers, strict=True)
+        ]
+
+    tell = complain if sys.stderr.isatty() else None
+    found = watch(selection.targets, look, wait or 0, Clock(time.monotonic, time.sleep), tell)
     refuse_twins((row.account_id, row.profile) for row in found if row.account_id)
     rows = sorted(found, key=lambda row: (row.account_id or "", row.profile or ""))
-    shown = [row for row in rows if not (problems and row.verdict is Verdict.OK)]
+    shown = [row for row in rows if not (problems and row.verdict in _WELL)]
     if as_json:
         say_json([row.as_dict() for row in shown])
     else:
         say_table(HEADERS, [row.cells() for row in shown])
-        say(totals([row.verdict for row in rows], Verdict))
-    return EXIT_YES if all(row.verdict is Verdict.OK for row in rows) else EXIT_NO
+        say(totals([row.verdict for row in rows], Standing))
+    return EXIT_YES if all(row.verdict in _WELL for row in rows) else EXIT_NO
+
+
+def _unreachable(target: Target, why: str) -> Row:
+    finding = not_entered(why)
+    return Row(target.account_id, target.profile, Standing.UNREACHABLE, (Why("UNREACHABLE", finding.why),))

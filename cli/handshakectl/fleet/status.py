@@ -1,23 +1,31 @@
-"""One account's line of `status`: a few of doctor's checks, and what they looked at.
+"""One account's row of `status`: what was seen of it, and what that comes to.
 
-It costs six calls: one to enter the account, one each for stack, parameters, handshakes, schedule and log. One more
-where a handshake waits (its organization), two more where a StackSet named the stack, and three in all where nothing
-is deployed; a policy of more than ten parameters, or a long log, takes a call for every further page.
+It costs seven calls: one to enter the account, one each for stack, parameters, handshakes, organization, schedule and
+log. Two more where a StackSet named the stack; a policy of more than ten parameters, or a long list or log, takes a
+call for every further page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from handshake_acceptor.policy.decide import InvalidPolicy
+from handshake_acceptor.observed import LIST_UNREADABLE, ObservedState, is_pending
+from handshake_acceptor.plan import Plan
+from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
+from handshake_acceptor.record import Outcome
 from handshake_core import retry
+from handshake_core.handshake import Account, Handshake
 from handshakectl.account.checks import Checks, Finding, Verdict, finding
+from handshakectl.account.counting import counts, lapsed
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.waiting import nobody_allows
+from handshakectl.account.standing import UNKNOWN, USUAL_PERIOD, Evidence, LastRecord, Standing, Waiting, Why, judge
+from handshakectl.account.waiting import decided
 from handshakectl.fleet.selection import Target, label
+from handshakectl.policy.mistakes import first_of
 
 NOT_DEPLOYED = "not deployed"
 
@@ -25,30 +33,23 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Row:
     """How one account is. None is what could not be seen."""
 
     account_id: str | None
     profile: str | None
-    problems: tuple[Finding, ...]
-    """Every check that did not come to ok."""
+    verdict: Standing
+    why: tuple[Why, ...] = ()
+    organization: str = UNKNOWN
     deployed: str | None = None
     """The stack's status, or `NOT_DEPLOYED`."""
     mode: str | None = None
     policy_version: str | None = None
-    policy_mistake: str | None = None
-    """Where the first one is, in a policy that is invalid."""
     pending: int | None = None
-    nobody_allows: int | None = None
-    """How many of the pending ones no statement allows or denies."""
-    last_sweep: str | None = None
-    """When the function last ran; None if not within two sweeps."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """What all checks came to."""
-        found = {each.verdict for each in self.problems}
-        return next((each for each in (Verdict.WRONG, Verdict.CANNOT_TELL) if each in found), Verdict.OK)
+    """How many handshakes wait, strangers' included."""
+    last_run: datetime | None = None
+    last_look: datetime | None = None
+    """When the last run that could list the handshakes ended."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -56,61 +57,153 @@ class Status:
             "account_id": self.account_id,
             "profile": self.profile,
             "verdict": self.verdict.value,
+            "organization": self.organization,
             "deployed": self.deployed,
             "mode": self.mode,
             "policy_version": self.policy_version,
             "pending": self.pending,
-            "nobody_allows": self.nobody_allows,
-            "last_sweep": self.last_sweep,
-            "problems": [each.as_dict() for each in self.problems],
+            "last_run": self.last_run.isoformat(timespec="seconds") if self.last_run else None,
+            "last_look": self.last_look.isoformat(timespec="seconds") if self.last_look else None,
+            "why": [{"code": each.code, "message": each.message} for each in self.why],
         }
 
     def cells(self) -> list[str]:
         """For a table with `HEADERS`."""
-        policy = self.policy_version or (f"invalid: {self.policy_mistake}" if self.policy_mistake else None)
-        pending = str(self.pending) if self.pending is not None else None
-        if self.nobody_allows:
-            pending = f"{pending} ({self.nobody_allows} nobody allows)"
-        seen = (self.deployed, self.mode, policy, pending, self.last_sweep)
+        looked = self.last_look.isoformat(timespec="seconds") if self.last_look else None
+        seen = (self.organization, self.deployed, self.mode, self.policy_version)
+        pending = None if self.pending is None else str(self.pending)
         unseen = "-" if self.deployed == NOT_DEPLOYED else "?"
-        why = "; ".join(f"{each.check}: {each.why}" for each in self.problems)
-        return [self.verdict, label(self.account_id, self.profile), *(cell or unseen for cell in seen), why]
+        why = "; ".join(f"{each.code}: {each.message}" for each in self.why)
+        cells = (cell or unseen for cell in (*seen, pending, looked))
+        return [self.verdict, label(self.account_id, self.profile), *cells, why]
 
 
-HEADERS = ("verdict", "account", "deployed", "mode", "policy", "pending", "last sweep", "why")
+HEADERS = ("verdict", "account", "organization", "deployed", "mode", "policy", "pending", "last look", "why")
 
 
-def status_of(target: Target, stack: str | None, prefix: str) -> Status:
+def status_of(target: Target, stack: str | None, prefix: str, expected: str | None) -> Row:
     """How the account is. Raises what botocore raises where it cannot be entered."""
     aws, caller = target.enter()
-    deployed = Deployment(aws, caller, stack, prefix)
+    deployed, now = Deployment(aws, caller, stack, prefix), datetime.now(UTC)
     check = Checks(deployed)
-    there = finding("stack", check.stack)
+    findings = [finding("region", check.region), finding("stack", check.stack)]
     stack_status = _seen(lambda: str(deployed.stack["StackStatus"]))
-    if there.verdict is Verdict.WRONG and stack_status is None:
-        return Status(caller.account_id, target.profile, (there,), NOT_DEPLOYED)
-    asked = {"region": check.region, "policy": check.policy, "pending": check.pending, "last run": check.last_run}
-    findings = [there, *(finding(name, one) for name, one in asked.items())]
-    policy = _seen(lambda: deployed.snapshot.policy)
-    run = _seen(lambda: deployed.last_run)
-    mistake = policy.errors[0] if isinstance(policy, InvalidPolicy) else None
-    return Status(
+    organization = Finding("organization", Verdict.OK, "")
+    account = _seen(lambda: deployed.account)
+    if account is None:
+        organization = finding("organization", lambda: deployed.account.organization)
+    absent = findings[1].verdict is Verdict.WRONG and stack_status is None
+    if not absent:
+        findings += [
+            finding("policy", lambda: str(deployed.parameters.mode)),
+            finding("handshakes", lambda: str(len(deployed.handshakes))),
+            finding("log", lambda: str(len(deployed.said))),
+        ]
+    findings.append(organization)
+    said = ([] if absent else _seen(lambda: deployed.said)) or []
+    runs = [(at, record) for at, record in said if record["message"] == "run"]
+    looks = [at for at, record in runs if not _list_unread(record)]
+    snapshot = None if absent else _seen(lambda: deployed.snapshot)
+    policy = snapshot.policy if snapshot else None
+    waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account and not absent else ()
+    mistakes = [_why(each) for each in findings if each.verdict is Verdict.WRONG]
+    if runs and runs[-1][1].get("failures") and not waiting:
+        failures = ", ".join(map(str, runs[-1][1]["failures"]))
+        mistakes.append(Why("RUN_FAILED", f"the last run failed: {failures}"))
+    valid = policy if isinstance(policy, Policy) else None
+    mode = None if absent else _seen(lambda: deployed.parameters.mode)
+    evidence = Evidence(
+        now,
+        deployed.period if not absent else USUAL_PERIOD,
+        account.organization if account else UNKNOWN,
+        Mode.OBSERVE if mode is None else Mode(mode) if mode in set(Mode) else None,
+        None if absent else _seen(lambda: _changed(deployed)),
+        looks[-1] if looks else None,
+        None if absent else _seen(lambda: deployed.stack.get("CreationTime")),
+        tuple(mistakes),
+        Why("POLICY_INVALID", first_of(policy)) if isinstance(policy, InvalidPolicy) else None,
+        waiting,
+        None if absent or not account else _seen(lambda: _lapsed(deployed, valid, account, expected, now)),
+    )
+    verdict, why = judge(evidence, expected)
+    unclear = tuple(_why(each) for each in findings if each.verdict is Verdict.CANNOT_TELL)
+    if unclear and verdict is not Standing.JOINED and not mistakes:
+        verdict, why = Standing.UNREACHABLE, unclear  # what could not be seen may be what is wrong
+    return Row(
         caller.account_id,
         target.profile,
-        tuple(each for each in findings if each.verdict is not Verdict.OK),
-        stack_status,
-        _seen(lambda: _mode(deployed.parameters.mode)),
-        None if policy is None or isinstance(policy, InvalidPolicy) else policy.version,
-        f"{mistake.document.removeprefix(prefix)} {mistake.pointer}".rstrip() if mistake else None,
-        _seen(lambda: len(deployed.pending.handshakes)),
-        _seen(lambda: nobody_allows(deployed.pending)),
-        run[0].isoformat(timespec="seconds") if run else None,
+        verdict,
+        why,
+        evidence.organization,
+        NOT_DEPLOYED if absent else stack_status,
+        mode if mode is None or mode in set(Mode) else "INVALID",
+        valid.version if valid else None,
+        None if absent else _seen(lambda: len(_pending(deployed, now))),
+        runs[-1][0] if runs else None,
+        evidence.last_look,
     )
 
 
-def _mode(text: str | None) -> str:
-    """A mode as it is, if it is one; what else somebody wrote there may not be fit to show."""
-    return "none" if text is None else text if text in set(Mode) else "invalid"
+def _waiting(
+    deployed: Deployment,
+    account: Account,
+    said: list[tuple[datetime, dict[str, Any]]],
+    expected: str | None,
+    now: datetime,
+) -> Iterator[Waiting]:
+    """What waits and counts, as the function would decide it now, each with what its last run said."""
+    pending = _seen(lambda: _pending(deployed, now)) or []
+    policy = deployed.snapshot.policy
+    last = {record.get("handshake_id"): (at, record) for at, record in said if record["message"] == "decision"}
+    for each in decided(ObservedState(tuple(pending), deployed.snapshot, account, len(pending))):
+        known = each.handshake if isinstance(each.handshake, Handshake) else None
+        # Of one that cannot be read nobody can tell whose it is: it may be the one that is awaited.
+        if known is None or counts(known, policy if isinstance(policy, Policy) else None, expected):
+            yield Waiting(
+                known.action if known else None,
+                known.organization_id if known else None,
+                known.requested_at if known else None,
+                each.decision.kind,
+                _why_of(each),
+                _last(*last[each.handshake.id]) if each.handshake.id in last else None,
+                each.outcome is Outcome.NEEDS_HUMAN,
+            )
+
+
+def _why_of(each: Plan) -> Why:
+    return Why(each.decision.kind.value, "; ".join(reason.message for reason in each.reasons))
+
+
+def _last(at: datetime, record: dict[str, Any]) -> LastRecord:
+    outcome = str(record.get("outcome"))
+    return LastRecord(at, str(record.get("decision")), outcome, Why(outcome, str(record.get("summary") or outcome)))
+
+
+def _pending(deployed: Deployment, now: datetime) -> list[Any]:
+    return [each for each in deployed.handshakes if is_pending(each, now)]
+
+
+def _lapsed(
+    deployed: Deployment, policy: Policy | None, account: Account, expected: str | None, now: datetime
+) -> Why | None:
+    known = [each for each in deployed.handshakes if isinstance(each, Handshake) and counts(each, policy, expected)]
+    return lapsed(known, account.organization, now)
+
+
+def _changed(deployed: Deployment) -> datetime | None:
+    dates = (raw.get("LastModifiedDate") for raw in deployed.parameters.raw.values())
+    return max((each for each in dates if isinstance(each, datetime)), default=None)
+
+
+def _list_unread(record: dict[str, Any]) -> bool:
+    """Whether a run says that it could not list the account's handshakes."""
+    told = [*(record.get("failures") or ()), *(record.get("postponed") or ())]
+    return any(str(each).startswith(LIST_UNREADABLE) for each in told)
+
+
+def _why(found: Finding) -> Why:
+    advice = f"; {found.advice}" if found.advice else ""
+    return Why(found.check.upper().replace(" ", "_"), f"{found.why}{advice}")
 
 
 def _seen(read: Callable[[], T]) -> T | None:
