@@ -26,6 +26,8 @@ MANAGEMENT = "111111111111"
 ORGANIZATION = "o-exampleorgid"
 OTHER_MANAGEMENT = "333333333333"
 OTHER_ORGANIZATION = "o-otherorgan1"
+RUN_ID = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+"""The request id of every run here."""
 PREFIX = "/handshake-acceptor/"
 START = datetime(2026, 11, 20, 21, 41, 16, tzinfo=UTC)
 
@@ -204,7 +206,7 @@ class World:
         organizations = Organizations(self.client, clock)
         store = PolicyStore(self.parameters, clock, PREFIX)
         states = StateReader(organizations, store, self.reader or SideBySide(self), clock, MEMBER, "aws")
-        reconcile = Reconcile(organizations, states, clock, self.emitted.append, self.memory)
+        reconcile = Reconcile(organizations, states, clock, self.emitted.append, self.memory, RUN_ID)
         return reconcile.run(Trigger.from_event({"source": "aws.scheduler"} if event is None else event))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:

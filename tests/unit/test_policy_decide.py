@@ -765,3 +765,9 @@ def test_the_version_is_in_every_decision_of_a_valid_policy() -> None:
     loaded = load([Document(f"{index}", text) for index, text in enumerate(texts)])
     for changes in ({}, {"State": "EXPIRED"}, {"Action": "ENABLE_ALL_FEATURES"}, {"Id": "h-otherhandshake"}):
         assert decide(handshake(**changes), loaded, STANDALONE, NOW).policy_version == version(texts)
+
+
+def test_the_mistakes_of_several_parts_are_added_up() -> None:
+    parts = [InvalidPolicy((PolicyError("policy/a", "", "x"),) * 6, more=n, unchecked=n) for n in (2, 3)]
+    together = InvalidPolicy.together(*parts)
+    assert (len(together.errors), together.more, together.unchecked) == (10, 7, 5)

@@ -22,6 +22,7 @@ from local.world import (
     OTHER_MANAGEMENT,
     OTHER_ORGANIZATION,
     PREFIX,
+    RUN_ID,
     START,
     World,
     allow,
@@ -697,7 +698,7 @@ def test_a_record_has_the_fields_that_others_rely_on(world: World) -> None:
     assert record["attempts"] == 1
     assert record["expires_at"] == "2026-12-05T21:41:16+00:00"
     assert len(record["policy_version"]) == 16
-    assert (record["account_id"], record["run_id"], record["since"]) == (MEMBER, None, "2026-11-20T21:41:16+00:00")
+    assert (record["account_id"], record["run_id"], record["since"]) == (MEMBER, RUN_ID, "2026-11-20T21:41:16+00:00")
     assert (record["needs_person"], record["near_miss"]) == (False, False)
     assert record["summary"] == (
         f"INVITE from {ORGANIZATION} of {MANAGEMENT} to account {MEMBER}, sent 2026-11-20T21:41:16+00:00: "
@@ -1251,6 +1252,14 @@ def test_the_organization_that_was_joined_confirms_an_accept_of_an_earlier_run(w
     confirmed = Reason("ACCEPT_CONFIRMED", "an earlier run sent the accept, and could not confirm it then")
     assert (report.records[0].reasons, report.records[0].attempts) == ((ALLOWED, confirmed), 0)
     assert world.memory.unconfirmed == {}
+
+
+def test_a_stranger_s_invitation_does_not_take_the_organization_s_proof_away(world: World) -> None:
+    world.invite(OTHER_MANAGEMENT)
+    wanted = unconfirmed(world)
+    world.now += timedelta(seconds=1000)
+    hides(world, *HANDSHAKES)
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED")]
 
 
 def test_an_accept_of_an_earlier_run_that_a_cancellation_overtook_is_not_confirmed(world: World) -> None:
