@@ -75,7 +75,10 @@ class Record:
         )
         into = f" to account {self.account_id}" if self.account_id else ""
         since = f", sent {known.requested_at.isoformat(timespec='seconds')}" if known and known.requested_at else ""
-        why = "; ".join(reason.message.rstrip(".") for reason in self.reasons[:_REASONS_TOLD])
+        # What came of it stands after every statement that allows it; of what nothing matches the nearest is first.
+        first_and_last = (*self.reasons[:1], *self.reasons[1:][-1:])
+        told = self.reasons[:2] if self.decision.kind is DecisionKind.NO_MATCH else first_and_last
+        why = "; ".join(reason.message.rstrip(".") for reason in told)
         line = f"{what}{into}{since}: {_SAID[self.outcome]}" + (f": {why}." if why else ".")
         return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
@@ -106,7 +109,6 @@ class Record:
         }
 
 
-_REASONS_TOLD = 2
 _LONGEST_LINE = 600
 _SAID = {
     Outcome.ACCEPTED: "accepted",

@@ -706,6 +706,18 @@ def test_a_record_has_the_fields_that_others_rely_on(world: World) -> None:
     )
 
 
+def test_a_summary_says_what_to_do_however_many_statements_allow_it(world: World) -> None:
+    world.policy(allow("A"), allow("B"), allow("C"))
+    world.invite()
+    reason = "PAYMENT_INSTRUMENT_REQUIRED"
+    world.service.inject(Fault(operation="AcceptHandshake", code="ConstraintViolationException", reason=reason))
+    record = world.run().records[0].as_dict()
+    assert record["needs_person"]
+    assert record["summary"].endswith(
+        "needs a person: A allows it; Give the account a payment method, then wait for the next sweep."
+    )
+
+
 def test_a_near_miss_wants_a_person_and_a_stranger_does_not(world: World) -> None:
     world.policy(allow(Origin={"OrganizationId": "o-mistyped01", "ManagementAccountId": MANAGEMENT}))
     near, stranger = world.invite(), world.invite(OTHER_MANAGEMENT)
