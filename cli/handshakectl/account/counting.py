@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from handshake_acceptor.policy.decide import Effect, Policy
+from handshake_acceptor.policy.decide import Policy
 from handshake_core.handshake import Action, Handshake, State
 from handshakectl.account.standing import Why
 
@@ -16,12 +16,7 @@ def counts(handshake: Handshake, policy: Policy | None, expected: str | None) ->
     """Whether it is the expected organization's; if none is, whether an Allow names its organization or its sender."""
     if expected is not None:
         return handshake.organization_id == expected
-    return policy is not None and any(
-        handshake.organization_id in statement.organization_ids
-        or handshake.management_account_id in statement.management_account_ids
-        for statement in policy.statements
-        if statement.effect is Effect.ALLOW
-    )
+    return policy is not None and policy.names_origin(handshake)
 
 
 def lapsed(counted: Iterable[Handshake], organization: str, now: datetime) -> Why | None:

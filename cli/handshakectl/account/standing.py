@@ -93,12 +93,12 @@ def judge(seen: Evidence, expected: str | None) -> tuple[Standing, tuple[Why, ..
         return Standing.JOINED, ()
     if seen.mistakes:
         return Standing.WRONG, seen.mistakes
-    each = [(_of_one(one, seen), one) for one in seen.waiting]
-    stuck = [*_stuck(seen), *(why for (standing, why), _ in each if standing is Standing.STUCK)]
+    each = [_of_one(one, seen) for one in seen.waiting]
+    stuck = [*_stuck(seen), *(why for standing, why in each if standing is Standing.STUCK)]
     if stuck:
         return Standing.STUCK, tuple(stuck)
     if each:
-        return Standing.WAITING, tuple(why for (_, why), _ in each)
+        return Standing.WAITING, tuple(why for _, why in each)
     if seen.lapsed:
         return Standing.STUCK, (seen.lapsed,)
     if seen.last_look is None:
@@ -116,9 +116,9 @@ def _stuck(seen: Evidence) -> list[Why]:
         found.append(Why("POLICY_INVALID", seen.policy_invalid.message))
     if seen.organization == UNKNOWN:
         found.append(Why("ORGANIZATION_UNKNOWN", "which organization the account is in cannot be told"))
-    unseen, looked = max(LONGEST_UNSEEN, 2 * seen.period), seen.last_look or seen.deployed_at
-    if seen.last_look is None:
-        unseen = 2 * seen.period
+    looked, unseen = seen.last_look, max(LONGEST_UNSEEN, 2 * seen.period)
+    if looked is None:
+        looked, unseen = seen.deployed_at, 2 * seen.period
     if looked is None or seen.now - looked > unseen:
         found.append(Why("NO_LOOK", f"no run has listed the handshakes for {_hours(unseen)}"))
     return found

@@ -24,5 +24,9 @@ def alike(items: Iterable[T], by: Callable[[T], R]) -> list[tuple[R, list[T]]]:
 
 def totals(words: Sequence[str], order: Iterable[str]) -> str:
     """`500 accounts: 497 ok, 3 wrong`."""
-    counted = ", ".join(f"{words.count(word)} {word}" for word in order if word in words)
-    return f"{plural(len(words), 'account')}: {counted}"
+    return f"{plural(len(words), 'account')}: {counted(words, order)}"
+
+
+def counted(words: Sequence[str], order: Iterable[str]) -> str:
+    """`497 ok, 3 wrong`."""
+    return ", ".join(f"{words.count(word)} {word}" for word in order if word in words)

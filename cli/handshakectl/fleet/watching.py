@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from handshakectl.account.standing import Standing
+from handshakectl.fleet.grouping import counted
 from handshakectl.fleet.selection import Target
 from handshakectl.fleet.status import Row
 
@@ -35,7 +35,7 @@ def watch(
     rows, until = look(targets), clock.monotonic() + minutes * 60
     while any(row.verdict is Standing.WAITING for row in rows):
         if tell:
-            tell(count(rows))
+            tell(counted([row.verdict for row in rows], Standing))
         if clock.monotonic() + EVERY_SECONDS > until:
             break
         clock.sleep(EVERY_SECONDS)
@@ -43,9 +43,3 @@ def watch(
         for index, row in zip(again, look([targets[i] for i in again]), strict=True):
             rows[index] = row
     return rows
-
-
-def count(rows: Sequence[Row]) -> str:
-    """`287 joined, 9 waiting, 4 stuck`."""
-    verdicts = Counter(row.verdict for row in rows)
-    return ", ".join(f"{verdicts[each]} {each}" for each in Standing if verdicts[each])
