@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import count
+
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_core.retry import Clock
 from local.world import PREFIX, START, Parameters, client_error, deny, document
@@ -9,7 +11,8 @@ def test_all_parameters_are_read_patiently_over_all_pages_as_they_are() -> None:
     client, slept = Parameters(), list[float]()
     client.values = {f"{PREFIX}policy/p{number:02}": document(deny(f"D{number}")) for number in range(25)}
     client.faults = [client_error("ThrottlingException")]
-    clock = Clock(now=lambda: START, remaining=lambda: 100.0, sleep=slept.append, random=lambda: 1.0)
+    left = count(100.0, -1.0)  # a reader that never ends would run out of it
+    clock = Clock(now=lambda: START, remaining=lambda: next(left), sleep=slept.append, random=lambda: 1.0)
     read = PolicyStore(client, clock, PREFIX).parameters()
     assert read == {n: {"Name": n, "Value": text, "Type": "String"} for n, text in client.values.items()}
     assert (client.reads, slept) == (4, [0.1])
@@ -18,5 +21,6 @@ def test_all_parameters_are_read_patiently_over_all_pages_as_they_are() -> None:
 def test_a_prefix_is_a_path_as_it_stands() -> None:
     client = Parameters()
     client.values = {"/TEAMX/policy/a": "{}", "/TEAMX/mode": "enforce", "/TEAM/policy/b": "{}"}
-    clock = Clock(now=lambda: START, remaining=lambda: 100.0, sleep=lambda _: None, random=lambda: 1.0)
+    left = count(100.0, -1.0)
+    clock = Clock(now=lambda: START, remaining=lambda: next(left), sleep=lambda _: None, random=lambda: 1.0)
     assert set(PolicyStore(client, clock, "/TEAMX/").parameters()) == {"/TEAMX/policy/a", "/TEAMX/mode"}
