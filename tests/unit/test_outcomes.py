@@ -57,11 +57,10 @@ CONSUMERS = {
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
-    "cli/handshakectl/account/waiting.py",
     "cli/handshakectl/commands/pending.py",
     "cli/handshakectl/commands/run.py",
     "cli/handshakectl/commands/simulate.py",
-    "cli/handshakectl/fleet/status.py",
+    "cli/handshakectl/account/status.py",
     "cli/handshakectl/output.py",
     "cli/handshakectl/policy/unreachable.py",
     "local/demo/__main__.py",
