@@ -1,8 +1,10 @@
 """`handshakectl status`: parameters, handshakes and roles in moto, the deployment as AWS answers for one."""
 
 import json
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -246,6 +248,26 @@ def test_a_healthy_idle_account_costs_seven_calls():
             "ListHandshakesForAccount",
         ]  # fmt: skip
     assert [operation for _, operation in seen].count("AssumeRole") == len(ACCOUNTS)
+
+
+def test_the_printed_policy_is_all_that_it_needs():
+    page = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text("utf-8")
+    (text,) = re.findall(r'```json\n(\{\n  "Version": "2012-10-17".*?)```', page, re.DOTALL)
+    (statement,) = json.loads(text)["Statement"]
+    stack_set = {"StackResources": [{"StackId": STACK}]}
+    elsewhere = iter([refused("ValidationError"), HEALTHY["DescribeStacks"]])
+
+    def described(request):
+        answer = next(elsewhere)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    changes = ((A, "DescribeStacks", described), (A, "DescribeStackResources", stack_set))
+    with deployed(*changes) as seen:
+        run("status", "--role", "Operator", "--accounts", A, "--json")
+    asked = {operation for account, operation in seen if account == A}
+    assert asked == {action.partition(":")[2] for action in statement["Action"]}
 
 
 class Time:
