@@ -8,7 +8,7 @@ import pytest
 
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_core.handshake import Action
 from handshakectl.account.standing import UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
 
