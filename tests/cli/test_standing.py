@@ -8,7 +8,7 @@ import pytest
 
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshakectl.account.standing import UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.names import NAME
 from local import observed
 from local.aws import wait_for

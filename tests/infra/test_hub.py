@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_relay.metric import Metric as RelayMetric
 from tests.support.synthesis import LOCAL, Deployed, hub, relay, synthesize

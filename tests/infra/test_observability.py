@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.main import get_command
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.monitoring.saved_queries import DECISIONS, QUERIES, WHY_PENDING, Query
 from handshakectl.main import app
 from local.cloudwatch.dashboard_svg import Seen, draw

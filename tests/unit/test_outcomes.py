@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor.metric import NAMESPACE, Metric
 from handshake_acceptor.policy.decide import DecisionKind
-from handshake_acceptor.record import Outcome, Record, Report
-from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
@@ -52,8 +52,9 @@ CONSUMERS = {
     "lambda/handshake_acceptor/plan.py",  # which are acted on, and what becomes of the others
     "lambda/handshake_acceptor/policy/decide.py",
     "lambda/handshake_acceptor/reconcile.py",
-    "lambda/handshake_acceptor/record.py",
-    "lambda/handshake_acceptor/telemetry.py",
+    "lambda/handshake_acceptor/reporting/decision_events.py",
+    "lambda/handshake_acceptor/reporting/record.py",
+    "lambda/handshake_acceptor/reporting/telemetry.py",
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
@@ -143,6 +144,11 @@ def test_who_cannot_be_believed_needs_a_person_while_it_waits(record: Record) ->
 def test_a_summary_is_one_line_of_bounded_length(record: Record) -> None:
     reasons = (Reason("LONG", "x" * 1000),)
     assert len(replace(record, reasons=reasons).summary) == 600
+
+
+def test_a_summary_is_plain_text_whatever_a_policy_quotes(record: Record) -> None:
+    reasons = (Reason("POLICY_INVALID", 'at "a\\b":\n\tnot\x0b\x00 one'),)
+    assert replace(record, reasons=reasons).summary.endswith(": at 'a/b': not one.")
 
 
 @pytest.mark.parametrize(("heading", "kinds"), [("decision", DecisionKind), ("outcome", Outcome)])

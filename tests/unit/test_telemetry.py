@@ -9,8 +9,8 @@ from io import StringIO
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor.metric import NAMESPACE, Metric
-from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from local.cloudwatch.metrics import read
 from local.service.handshake_service import Fault

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 
 UNKNOWN = "UNKNOWN"
 """The organization, where AWS does not tell."""

@@ -16,7 +16,7 @@ from handshake_acceptor.observed import LIST_UNREADABLE, ObservedState, is_pendi
 from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
 from handshake_core.handshake import Account, Handshake
 from handshakectl.account.checks.acceptor import AcceptorChecks

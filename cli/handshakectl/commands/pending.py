@@ -9,7 +9,7 @@ from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.store import PolicySnapshot
-from handshake_acceptor.record import Outcome, Record
+from handshake_acceptor.reporting.record import Outcome, Record
 from handshake_core import retry
 from handshakectl.account.deployment import Deployment
 from handshakectl.account.session import Aws

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import NAMESPACE
+from handshake_acceptor.reporting.metric import NAMESPACE
 from handshake_acceptor_cdk.functions.iam import FunctionRole, Grant, of_every_function
 from handshake_acceptor_cdk.suppressions import suppress
 

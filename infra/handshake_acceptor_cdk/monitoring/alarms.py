@@ -21,7 +21,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import Metric
+from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_acceptor_cdk.settings.acceptor import Settings

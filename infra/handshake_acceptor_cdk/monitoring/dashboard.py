@@ -16,7 +16,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import Metric
+from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.monitoring.saved_queries import ACCEPTED_BY_STATEMENT, DECISIONS, FAILURES, RETRIES, Query
 from handshake_acceptor_cdk.monitoring.widgets import axis, graph

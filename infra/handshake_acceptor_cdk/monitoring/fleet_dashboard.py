@@ -11,7 +11,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.monitoring.widgets import graph
 from handshake_acceptor_cdk.names import NAME, RELAY_NAME
 from handshake_relay.metric import Metric as RelayMetric

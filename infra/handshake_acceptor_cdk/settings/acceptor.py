@@ -102,6 +102,8 @@ class Settings:
     dashboard: bool = True
     observability_sink: str = ""
     """The hub's sink that this account shares its figures with; empty: with nobody."""
+    decision_bus: str = ""
+    """The event bus that is told what becomes of handshakes: `default` or an ARN; empty: nothing is told."""
     runbook: str = "docs/runbook.md"
     expiry_hours: int = 48
     failed_tries: int = 3

@@ -8,11 +8,12 @@ from datetime import datetime
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from handshake_acceptor.metric import Metric
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
-from handshake_acceptor.record import Outcome, Record, Report
+from handshake_acceptor.reporting.decision_events import Event
+from handshake_acceptor.reporting.metric import Metric
+from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
-from handshake_core.handshake import Handshake
+from handshake_core.handshake import Handshake, showable
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,
@@ -38,6 +39,11 @@ class Telemetry:
         if record.outcome is Outcome.ACCEPTED and sent_at:
             seconds = (self._now() - sent_at).total_seconds()
             self._metrics.add_metric(Metric.SECONDS_TO_ACCEPT, MetricUnit.Seconds, max(seconds, 0.0))
+
+    def refused(self, event: Event, code: str) -> None:
+        """Says that a bus did not take an event. The decision itself is in the log already."""
+        told = {"detail_type": event.detail_type.value, "handshake_id": event.detail.get("handshake_id")}
+        self._logger.warning("event refused", extra=told | {"code": showable(code)})
 
     def run(self, report: Report, trigger: Trigger) -> None:
         """Says how the run went; a policy with a mistake is said even when nothing is pending."""
