@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import zipfile
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.request import Request, urlopen
 
@@ -300,6 +301,27 @@ class TestServed:
         (failure,) = received(aws, queue, 1)
         assert failure["requestPayload"]["detail"]["name"] == "/failing"
         assert failure["responsePayload"]["errorMessage"] == "always"
+
+    def test_a_call_asks_one_question_of_metrics_insights(self, aws):
+        queries = [
+            {
+                "Id": f"q{number}",
+                "Expression": 'SELECT SUM(Errors) FROM SCHEMA("AWS/Lambda", FunctionName)',
+                "Period": 60,
+            }
+            for number in range(2)
+        ]
+        now = datetime.now(UTC)
+
+        def ask(queries):
+            return code_of(
+                aws("cloudwatch").get_metric_data,
+                MetricDataQueries=queries,
+                StartTime=now - timedelta(hours=1),
+                EndTime=now,
+            )
+
+        assert [ask(queries[:1]), ask(queries)] == ["OK", "ValidationError"]
 
     def test_what_a_run_says_is_in_its_own_log_however_late_it_is_read(self):
         logs = json.loads(subprocess.check_output([INTERPRETER, "-c", READ_LATE], cwd=ROOT).splitlines()[-1])

@@ -11,6 +11,7 @@ import pytest
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from handshake_relay.metric import Metric as RelayMetric
+from local.cloudwatch.metrics import refusal
 from tests.support.synthesis import LOCAL, Deployed, hub, relay, synthesize
 
 SINK = "arn:aws:oam:us-east-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"
@@ -95,9 +96,20 @@ def test_the_fleets_dashboard_asks_for_metrics_that_are_sent() -> None:
     assert all(dimension == stated for _, _, dimension, stated, _ in asked)
 
 
+def test_a_widget_asks_no_more_than_cloudwatch_answers_in_a_call() -> None:
+    questions = asked_by_widget(Deployed(hub({"accounts": ["222222222222"]})).only("AWS::CloudWatch::Dashboard"))
+    assert questions
+    assert [refusal(each) for each in questions] == [None] * len(questions)
+    assert refusal([*questions[0], *questions[1]]), "the check knows two questions when it sees them"
+
+
 def body(dashboard: dict[str, Any]) -> str:
     """Everything that its widgets ask."""
+    return "\n".join(line["Expression"] for lines in asked_by_widget(dashboard) for line in lines)
+
+
+def asked_by_widget(dashboard: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What the console calls GetMetricData with, for each graph."""
     widgets = json.loads(dashboard["DashboardBody"])["widgets"]
-    return "\n".join(
-        line["expression"] for widget in widgets for [line, *_] in widget["properties"].get("metrics", ()) if line
-    )
+    graphs = [widget["properties"]["metrics"] for widget in widgets if "metrics" in widget["properties"]]
+    return [[{"Expression": line["expression"]} for [line, *_] in lines] for lines in graphs]

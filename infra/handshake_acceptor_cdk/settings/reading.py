@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_cdk import Aws, Token
 from botocore import xform_name
 from constructs import Node
 
-from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS, TRACED
 from handshake_core.json_reader import TWICE, NotReadable, read
 from handshake_core.json_schema import compile_schema, violations
 from handshake_core.mistakes import Words, and_more, told
@@ -100,6 +100,16 @@ def refuse_mistakes(
         raise WrongSettings(found)
 
 
+S = TypeVar("S", bound="DataclassInstance")
+
+
+def in_region(settings: S, region: str) -> S:
+    """Settings that named no region, in that of the stack. Raises `WrongSettings` for what is wrong there."""
+    if wrong := wrong_region(region):
+        raise WrongSettings(wrong)
+    return settings if Token.is_unresolved(region) else replace(settings, region=region)
+
+
 def wrong_region(region: str) -> list[str]:
     """Why nothing may be deployed to a region; nothing, if it is a home region, or is known only then."""
     if region in HOME_REGIONS or Token.is_unresolved(region):
@@ -113,7 +123,7 @@ def wrong_region(region: str) -> list[str]:
 def _mistakes(raw: Any, schema: dict[str, Any], region: str, together: Together) -> list[str]:
     found = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
     if not found:
-        whole = (*together(raw), *_elsewhere(raw, region))
+        whole = (*together(raw), *_elsewhere(raw, region), *_not_traced(raw, region))
         found = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
     words, more = told(found)
     return [*words, and_more(more)] if more else words
@@ -151,6 +161,11 @@ _NEARBY: Final = {
     "observabilitySink": "an account can be linked only to one in its own region",
     "decisionBus": "an account can put events only on a bus in its own region",
 }
+
+
+def _not_traced(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    if raw.get("tracing") and region in HOME_REGIONS and region not in TRACED:
+        yield "/tracing", f"AWS has no X-Ray for functions in {region}; leave it out"
 
 
 def read_file(file: str) -> Any:

@@ -23,7 +23,7 @@ from handshake_acceptor_cdk.monitoring.dashboard import Dashboard
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.monitoring.saved_queries import SavedQueries
 from handshake_acceptor_cdk.settings.acceptor import PolicyFile, Settings
-from handshake_acceptor_cdk.settings.reading import WrongSettings, wrong_region
+from handshake_acceptor_cdk.settings.reading import in_region
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument, PolicyParameters
 
 
@@ -56,9 +56,8 @@ class AcceptorParts:
     """All constructs of one acceptor, as children of `scope`. There is one acceptor an account: its names are fixed."""
 
     def __init__(self, scope: Construct, settings: Settings, inputs: Inputs) -> None:
-        """Raises `WrongSettings` where the stack's region is known, and Organizations sends no events there."""
-        if wrong := wrong_region(Stack.of(scope).region):
-            raise WrongSettings(wrong)
+        """Raises `WrongSettings` where the stack's region is known, and they are wrong there."""
+        settings = in_region(settings, Stack.of(scope).region)
         self.parameters = PolicyParameters(
             scope, "Policy", prefix=settings.prefix, keep=settings.keep, deployed=inputs.policy
         )

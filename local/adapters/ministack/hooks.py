@@ -20,7 +20,7 @@ HOOKS = {
     ),
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
-    "ministack.services.cloudwatch": ("record_metric",),
+    "ministack.services.cloudwatch": ("record_metric", "_get_metric_data", "_error"),
     "ministack.services.cloudwatch_logs": ("_log_groups",),
     "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
     "ministack.services.lambda_svc": (
