@@ -34,6 +34,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST_BYTES: Final = 8192
 """The most that a parameter of Parameter Store holds."""
 
+STANDARD_BYTES: Final = 4096
+"""The most that one holds which costs nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

@@ -22,7 +22,7 @@ from handshake_acceptor_cdk.monitoring.alarms import Alarms
 from handshake_acceptor_cdk.monitoring.dashboard import Dashboard
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.monitoring.saved_queries import SavedQueries
-from handshake_acceptor_cdk.settings.acceptor import PolicyFile, Settings
+from handshake_acceptor_cdk.settings.acceptor import STANDARD_BYTES, PolicyFile, Settings
 from handshake_acceptor_cdk.settings.reading import in_region
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument, PolicyParameters
 
@@ -113,6 +113,12 @@ def _warn(scope: Construct, settings: Settings, inputs: Inputs) -> None:
         annotations.add_warning_v2(
             "handshake-acceptor:no-management-accounts",
             "setting managementAccounts is empty: nobody may send hints, and only the sweep finds invitations",
+        )
+    if settings.policy and (size := len(settings.policy.text.encode())) > STANDARD_BYTES:
+        annotations.add_warning_v2(
+            "handshake-acceptor:policy-costs",
+            f"setting policy: {settings.policy.name}: {size} bytes; over {STANDARD_BYTES} (4 KB) it takes an advanced"
+            " parameter, which AWS bills by the month and by the read, and which stays one until it is removed",
         )
     for number, beyond in enumerate(_beyond_ceiling(settings)):
         annotations.add_warning_v2(f"handshake-acceptor:policy-beyond-origins-{number}", beyond)

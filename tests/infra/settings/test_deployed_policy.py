@@ -169,6 +169,18 @@ def test_synthesis_warns_of_an_allow_that_iam_will_refuse(
     assert [text.split(" [ack")[0] for text in found] == expected
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_synthesis_warns_of_a_document_that_no_standard_parameter_holds(write: Write, more: int) -> None:
+    folder = write(allow())
+    file = folder / "policy.json"
+    file.write_text(file.read_text().ljust(4096 + more))
+
+    found = warnings(synthesize(SETTINGS, folder=folder))
+
+    expected = ["setting policy: policy.json: 4097 bytes; over 4096 (4 KB) it takes an advanced parameter"]
+    assert [text.split(", which")[0] for text in found] == expected * more
+
+
 def test_without_a_ceiling_nothing_is_beyond_it(write: Write) -> None:
     settings = {"allowAnyOrigin": True, "managementAccounts": ["111111111111"], "policy": "policy.json"}
     found = warnings(synthesize(settings, folder=write(allow())))
