@@ -357,6 +357,8 @@ class HandshakeService:
                     raise master_cannot_leave()
                 if organization and (organization.id == found.organization_id or not self.settings.direct_transfer):
                     raise constraint("ALREADY_IN_AN_ORGANIZATION", "The account is already in an organization.")
+                if caller in self.settings.without_payment:
+                    raise constraint("PAYMENT_INSTRUMENT_REQUIRED", "The account has no valid payment method.")
             case Action.ENABLE_ALL_FEATURES | Action.ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE:
                 organization = self._organization(caller)
                 if is_management or organization.id != found.organization_id:

@@ -84,6 +84,8 @@ class Settings:
     direct_transfer: bool = True
     # Recorded invitations read OPEN at once, other handshakes REQUESTED.
     invite_state: State = State.OPEN
+    # These accounts have no payment method, so that they cannot join: HandshakeConstraintViolationException.
+    without_payment: Sequence[str] = ()
     partition: str = "aws"
 
 

@@ -256,6 +256,15 @@ class TestAnswering:
         assert world.organization_of(MEMBER) == ORGANIZATION
         assert world.service.accept_effects(HANDSHAKE) == 1
 
+    def test_an_account_without_a_payment_method_joins_when_it_has_one(self, world):
+        world.service.configure(without_payment=[MEMBER])
+        world.invite()
+        refused = "HandshakeConstraintViolation:PAYMENT_INSTRUMENT_REQUIRED"
+        assert world.refused("AcceptHandshake", HandshakeId=HANDSHAKE) == refused
+        assert world.listed()[0]["State"] == "OPEN"
+        world.service.configure(without_payment=[])
+        assert world.accept()["State"] == "ACCEPTED"
+
     def test_a_billing_transfer_is_for_another_management_account(self, world):
         world.service.add_organization(SECOND, OTHER, members=[MEMBER])
         for target in (MEMBER, OTHER):
