@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor.metric import NAMESPACE
 from handshake_acceptor.observed import ObservedState, is_pending
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.decide import DecisionKind
-from handshake_acceptor.record import Outcome, Record, Report
-from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.reporting.metric import NAMESPACE
+from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core.errors import SERVICE_CONTROL_POLICY, TABLE
 from handshake_core.handshake import Handshake
