@@ -236,7 +236,7 @@ def test_a_sweep_that_is_later_than_the_wait_cannot_be_told():
     [
         ({"trigger": "unknown"}, "false", "the source did not travel"),
         ({"handshake_id": "h-another00000000"}, "false", "no run within 120 s says anything of h-verify0000000000"),
-        ({"outcome": "RETRY_LATER"}, "false", "the time did not travel"),
+        ({"outcome": "RETRY_LATER"}, "false", "it was told another time"),
         ({"outcome": "RETRY_LATER", "reasons": [{"code": "LIST_UNREADABLE"}]}, "cannot tell", "LIST_UNREADABLE"),
     ],
 )

@@ -87,7 +87,7 @@ class Alarms:
     @staticmethod
     def _heard(rang: datetime, history: Sequence[AlarmHistoryItemTypeDef]) -> bool:
         acted = (item["Timestamp"] for item in history if item["HistoryItemType"] == "Action")
-        return any(timedelta(0) <= at - rang <= _SETTLES for at in acted)
+        return any(abs(at - rang) <= _SETTLES for at in acted)
 
     def _history(self, name: str) -> list[AlarmHistoryItemTypeDef]:
         pages = self._cloudwatch.get_paginator("describe_alarm_history").paginate(

@@ -78,7 +78,7 @@ class Queries:
             wrong += [f"{each['name']}: {why}" for why in self._asked(query)]
         if wrong:
             raise Wrong("; ".join(wrong), "compare them with the template's, then deploy again")
-        return f"{plural(len(saved), 'query').replace('querys', 'queries')} answered"
+        return f"{plural(len(saved), 'saved question')} answered"
 
     def dashboard(self) -> str:
         """Asks what every widget of ours asks."""

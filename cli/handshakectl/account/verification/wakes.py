@@ -87,7 +87,7 @@ class Wakes:
         return [
             Check(
                 "hint",
-                "a hint on the hint bus wakes the function, with the source, time and handshake id that it came with",
+                "a hint wakes the function with its source and handshake id, and an old one does not pass for young",
                 "hints find nothing: an invitation waits for the next sweep",
                 self.hint,
             ),
@@ -125,7 +125,7 @@ class Wakes:
             raise Wrong(why, "compare the rule's input transformer with the template, then deploy again")
         if record.get("outcome") == Outcome.RETRY_LATER:
             if NOT_SEEN in codes:
-                why = "its run took an hour-old hint for a young one, and failed: the time did not travel"
+                why = "its run took an hour-old hint for a young one, and failed: it was told another time"
                 raise Wrong(why, "compare the rule's input transformer with the template, then deploy again")
             raise Unclear(f"its run could not look: {', '.join(sorted(map(str, codes)))}", "try again in some minutes")
         return f"{handshake_id} was looked for, and is {record.get('decision')}, {', '.join(sorted(map(str, codes)))}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 from local.cloudwatch.insights import NotUnderstood, ask
 
 
 def keep_saved_queries(handlers: dict[str, Any], logs: Any, responses: Any) -> None:
-    """CloudFormation's `AWS::Logs::QueryDefinition`, and `DescribeQueryDefinitions`."""
+    """CloudFormation's `AWS::Logs::QueryDefinition`, `DescribeQueryDefinitions` and `PutQueryDefinition`."""
     saved: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     handle, reset = logs.handle_request, logs.reset
 
@@ -31,12 +32,21 @@ def keep_saved_queries(handlers: dict[str, Any], logs: Any, responses: Any) -> N
         "delete": lambda physical_id, properties: here().pop(physical_id, None),
     }
 
+    def describe(request: dict[str, Any]) -> Any:
+        prefix = request.get("queryDefinitionNamePrefix", "")
+        found = [each for each in here().values() if each["name"].startswith(prefix)]
+        return logs.json_response({"queryDefinitions": found})
+
+    def put_one(request: dict[str, Any]) -> Any:
+        query_id = request.get("queryDefinitionId") or str(uuid4())
+        put(query_id, {f"{name[0].upper()}{name[1:]}": value for name, value in request.items()})
+        return logs.json_response({"queryDefinitionId": query_id})
+
+    operations = {"DescribeQueryDefinitions": describe, "PutQueryDefinition": put_one}
+
     async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        if headers.get("x-amz-target", "").endswith(".DescribeQueryDefinitions"):
-            prefix = json.loads(body or b"{}").get("queryDefinitionNamePrefix", "")
-            found = [each for each in here().values() if each["name"].startswith(prefix)]
-            return logs.json_response({"queryDefinitions": found})
-        return await handle(method, path, headers, body, query)
+        operation = operations.get(headers.get("x-amz-target", "").rpartition(".")[2])
+        return operation(json.loads(body or b"{}")) if operation else await handle(method, path, headers, body, query)
 
     def forget() -> None:
         saved.clear()
