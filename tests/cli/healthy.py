@@ -138,6 +138,7 @@ HEALTHY = {
     "GetEventSelectors": {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]},
     "DescribeEventBus": bus(MANAGEMENT, MEMBER),
     "GetRolePolicy": role_policy(MANAGEMENT),
+    "DescribeAlarms": {"MetricAlarms": [{"AlarmName": "handshake-acceptor-runs-fail"}]},
     "ListSubscriptionsByTopic": subscribed(f"{TOPIC}:0a1b"),
     "ListHandshakesForAccount": {"Handshakes": []},
     "DescribeOrganization": refused("AWSOrganizationsNotInUseException"),

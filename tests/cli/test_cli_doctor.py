@@ -294,6 +294,12 @@ def test_without_hints_the_sweep_alone_is_told():
     assert "hints: nobody may send any: the sweep alone finds invitations" in result.stdout
 
 
+def test_without_alarms_nobody_need_hear_any():
+    result = doctor(DescribeAlarms={"MetricAlarms": []}, ListSubscriptionsByTopic=subscribed())
+    assert result.exit_code == 0
+    assert "subscribers: no alarm is deployed" in result.stdout
+
+
 def test_who_may_not_read_the_ceiling_sees_who_may_send_hints():
     result = doctor(GetRolePolicy=refused("AccessDenied"), DescribeEventBus=bus(OTHER_MANAGEMENT))
     assert f"hints: from {OTHER_MANAGEMENT}; no hint in seven days" in result.stdout

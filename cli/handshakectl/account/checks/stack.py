@@ -14,6 +14,7 @@ from handshakectl.output import plural
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
@@ -69,6 +70,9 @@ class StackChecks:
         arn = self._deployed.outputs.get("AlarmTopicArn")
         if arn is None:
             raise Wrong(f"the stack {self._deployed.stack['StackName']} names no topic of alarms", "deploy again")
+        alarms: CloudWatchClient = self._deployed.aws.client("cloudwatch")
+        if not alarms.describe_alarms(AlarmNamePrefix=f"{self._deployed.name}-", MaxRecords=1)["MetricAlarms"]:
+            return "no alarm is deployed, so that nobody is to hear any"
         sns: Any = self._deployed.aws.client("sns")
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
         each = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
