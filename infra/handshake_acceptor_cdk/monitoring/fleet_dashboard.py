@@ -43,7 +43,7 @@ class FleetDashboard(cloudwatch.Dashboard):
         )
         self.add_widgets(
             graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
-            graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
+            graph("Waiting, and nearly allowed, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
             graph(
                 "Accepted and declined, all accounts",
                 [_all("SUM", Metric.ACCEPTED, "accepted"), _all("SUM", Metric.DECLINED, "declined")],
