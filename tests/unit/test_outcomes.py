@@ -39,7 +39,7 @@ OUTCOMES: dict[Outcome, tuple[bool, Metric | None, str | None, bool]] = {
     Outcome.RETRY_LATER: (True, None, None, True),
     Outcome.NEEDS_HUMAN: (True, Metric.NEEDS_HUMAN, "red", False),
 }
-# Whether it counts as one that no statement names, and whether its expiry is told; its colour in a terminal.
+# Whether it counts as a near miss, if it is one, and whether its expiry is told; its colour in a terminal.
 DECISIONS: dict[DecisionKind, tuple[bool, bool, str | None]] = {
     DecisionKind.ACCEPT: (False, True, "green"),
     DecisionKind.DENY: (False, False, "red"),
@@ -55,6 +55,7 @@ CONSUMERS = {
     "lambda/handshake_acceptor/reporting/decision_events.py",
     "lambda/handshake_acceptor/reporting/record.py",
     "lambda/handshake_acceptor/reporting/telemetry.py",
+    "infra/handshake_acceptor_cdk/events/hub_bus.py",  # which become a message
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
@@ -115,8 +116,11 @@ def test_what_an_outcome_means_to_others(record: Record, outcome: Outcome) -> No
 @pytest.mark.parametrize("kind", DecisionKind)
 def test_what_a_decision_means_to_others(record: Record, kind: DecisionKind) -> None:
     unnamed, expiry, colour = DECISIONS[kind]
-    metrics = metrics_of(replace(record, decision=replace(record.decision, kind=kind)))
-    assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == (unnamed, expiry)
+    for near_miss in (True, False):
+        decision = replace(record.decision, kind=kind, near_miss=near_miss)
+        metrics = metrics_of(replace(record, decision=decision))
+        told = (unnamed, expiry) if near_miss or not unnamed else (False, False)
+        assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == told
     assert COLOURS.get(kind) == colour
 
 

@@ -45,7 +45,7 @@ class FleetDashboard(cloudwatch.Dashboard):
         )
         self.add_widgets(
             graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
-            graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
+            graph("Waiting, and nearly allowed, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
             graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
         )
         self.add_widgets(
