@@ -67,6 +67,7 @@ class AcceptorParts:
             scope, "Acceptor", settings=settings, ceiling=inputs.ceiling, code=inputs.code, failures=failures
         )
         self.function, self.log_group = acceptor.function, acceptor.log_group
+        self.parameters.outlive(acceptor.function)
         self.bus = HintBus(
             scope,
             "HintBus",
