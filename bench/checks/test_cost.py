@@ -1,10 +1,17 @@
-"""What `bench cost` computes keeps the README's promise."""
+"""What `bench cost` computes keeps the README's promise, and is what docs/move.md says."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from bench.cost import MOST, MOST_OF_ALARMS, IdleRun, monthly, synthesized
+from bench.cost import MOST, MOST_OF_ALARMS, IdleRun, monthly, of_one, synthesized, table
+
+ROOT = Path(__file__).parents[2]
 
 ALARMS = 8
 """That the README lists."""
@@ -24,3 +31,15 @@ def test_an_idle_account_costs_what_the_readme_says_at_most(dashboard: bool) -> 
 def test_an_account_with_fewer_alarms_costs_what_its_limit_says_at_most(alarms: str) -> None:
     resources = synthesized(dashboard=False, alarms=alarms)
     assert sum(monthly(resources, IdleRun(log_bytes=1000, metrics=0)).values()) <= MOST_OF_ALARMS[alarms]
+
+
+def test_the_table_of_a_move_is_the_one_that_is_computed() -> None:
+    assert table() in (ROOT / "docs" / "move.md").read_text("utf-8")
+
+
+def test_the_command_says_a_figure_for_each_setting_of_the_alarms() -> None:
+    command = [sys.executable, "-m", "bench", "cost", "--accounts", "30"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    figures = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["value"] for each in figures] == [round(30 * usd, 4) for usd in of_one().values()]
+    assert {each["unit"] for each in figures} == {"USD/month"}
