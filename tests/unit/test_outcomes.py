@@ -61,7 +61,7 @@ CONSUMERS = {
     "cli/handshakectl/account/standing.py",
     "cli/handshakectl/commands/pending.py",
     "cli/handshakectl/commands/run.py",
-    "cli/handshakectl/commands/simulate.py",
+    "cli/handshakectl/commands/offline/simulate.py",
     "cli/handshakectl/account/status.py",
     "cli/handshakectl/output.py",
     "cli/handshakectl/policy/unreachable.py",
