@@ -79,10 +79,10 @@ def test_a_strangers_invitation_waits_and_holds_no_alarm(world: World) -> None:
     assert sent(world) == {Metric.PENDING: [(1, "Count")]}
 
 
-def test_while_nothing_is_allowed_nobody_is_a_stranger(world: World) -> None:
+def test_while_nothing_is_allowed_everybody_is_a_stranger(world: World) -> None:
     world.policy()
     world.invite(OTHER_MANAGEMENT)
-    assert sent(world).keys() == {Metric.PENDING, Metric.NOT_ALLOWED, Metric.HOURS_LEFT}
+    assert sent(world).keys() == {Metric.PENDING}
 
 
 def test_a_handshake_of_our_own_list_that_cannot_be_believed_may_be_the_awaited_one(world: World) -> None:

@@ -183,7 +183,7 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     yield AlarmSpec(
         "nobody-allows",
         happened="a handshake waits that no statement of the policy allows or denies, though an Allow names its"
-        " organization or its management account, or nothing is allowed at all.",
+        " organization or its management account.",
         means="it stays pending until it expires: the policy misses it by a detail. An invitation from an origin that"
         " no Allow names rings nothing.",
         to_do="run handshakectl pending, which says what did not match. If you want it, allow it; if not, deny it, and"

@@ -13,7 +13,7 @@ from handshake_acceptor.reporting.decision_events import Event
 from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
-from handshake_core.handshake import Handshake, InvalidHandshake, showable
+from handshake_core.handshake import Handshake, showable
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,
@@ -95,10 +95,7 @@ def _waits(record: Record) -> bool:
 def _awaited(record: Record) -> bool:
     """Whether somebody may be waiting for it. What comes from an origin that no Allow names holds no alarm.
 
-    Else anybody who may invite could keep an alarm red, and a typing error in the policy would ring nothing. Where
-    nothing is allowed at all, nobody has decided about anything yet.
+    Else anybody who may invite could keep an alarm red, and a typing error in the policy would ring nothing.
     """
-    if record.decision.kind not in _NOBODY_SAID or record.decision.near_miss:
-        return True
-    nothing_allowed = any(reason.code == "NOTHING_ALLOWED" for reason in record.reasons)
-    return nothing_allowed or isinstance(record.handshake, InvalidHandshake)
+    known = isinstance(record.handshake, Handshake)
+    return record.decision.kind not in _NOBODY_SAID or record.decision.near_miss or not known
