@@ -13,6 +13,7 @@ from handshake_acceptor.policy.documents import Mode
 from handshake_core.handshake import Action
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.stack import StackChecks, record_of
+from handshakectl.failures import attempt
 from handshakectl.names import NAME
 from handshakectl.output import plural
 from handshakectl.policy.deployed_ceiling import deployed_ceiling
@@ -137,6 +138,17 @@ class AcceptorChecks(StackChecks):
             first = refused[0]
             raise Wrong(f"{why}: {first.resource}", first.advice if first.by_organization else advice)
         return f"the role may accept what the policy allows ({plural(len(arns), 'origin')})"
+
+    def subscribers(self) -> str:
+        """Whether anybody hears the alarms: here, or where a rule of the setting `decisionBus` sends them to."""
+        try:
+            return super().subscribers()
+        except Wrong:
+            events: EventBridgeClient = self._deployed.aws.client("events")
+            rule = attempt(lambda: events.describe_rule(Name=f"{NAME}-tell-alarms"), "ResourceNotFoundException")
+            if rule is None or rule["State"] == "DISABLED":
+                raise
+            return "nobody here; the hub is told what the alarms say"
 
     def last_run(self) -> str:
         """Whether the function ran within two sweeps, and that run did not fail."""
