@@ -13,7 +13,7 @@ from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.names import NAME
 from local import observed
 from local.aws import wait_for
-from local.cloudwatch.metrics import Datum, evaluate
+from local.cloudwatch.metrics import SPARE, Datum, evaluate
 from tests.e2e.conftest import Acceptor
 from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER, Origin
 
@@ -78,7 +78,7 @@ def test_a_run_rings_the_deployed_alarm_of_its_situation_until_it_is_over(accept
     seen = wait_for("the metric", lambda: data(acceptor, alarm, since))
     now = datetime.now(UTC) + timedelta(seconds=1)
     assert evaluate(alarm, seen, now) == "ALARM"
-    over = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
+    over = timedelta(seconds=alarm["Period"] * (alarm["EvaluationPeriods"] + SPARE))
     assert evaluate(alarm, seen, now + over) == "OK"
 
 

@@ -1,7 +1,9 @@
 """The alarms: one for each situation that wants a person, and where they are sent.
 
 Each describes what happened, what it means and what to do, for somebody who reads nothing else, and names the section
-of docs/runbook.md that is called like it. What CloudWatch is told about missing data makes an idle account quiet.
+of docs/runbook.md that is called like it. What CloudWatch is told about missing data makes an idle account quiet. Where
+data is missing it looks further back than it is told, so that every number of periods here means "at least":
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html.
 """
 
 from __future__ import annotations
@@ -239,7 +241,7 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "sweep-silent",
-        happened=f"the function has not run at all for {settings.silent_sweeps} sweeps.",
+        happened=f"the function has not run at all for at least {settings.silent_sweeps} sweeps.",
         means="nothing looks for invitations any more, and the other alarms see nothing either. In the first minutes"
         " after the first deploy it means nothing.",
         to_do=f"look whether the schedule {NAME}-sweep is there and enabled, and the function not throttled;"
@@ -256,7 +258,7 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
 def _somebody_else(rule: events.IRule) -> AlarmSpec:
     return AlarmSpec(
         "somebody-else-answered",
-        happened="somebody other than the function accepted or declined a handshake in this account, within a day.",
+        happened="somebody other than the function accepted or declined a handshake in this account, in about a day.",
         means="the account may have joined an organization that the policy does not allow. It is seen only if a trail"
         " in this account logs management events.",
         to_do="look up AcceptHandshake and DeclineHandshake in CloudTrail's event history: who was it, and may they?",
