@@ -18,11 +18,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
+from handshake_acceptor.record import Report
 from handshake_acceptor.state import StateReader
+from handshake_acceptor.sweeps.memory import LONGEST_PERIOD, SweepMemory
+from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
 
+_SWEEP_MINUTES = int(os.environ.get("SWEEP_MINUTES", "5"))
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
 _CONFIG = retry.client_config("handshake-acceptor")
 _SESSION = botocore.session.get_session()
@@ -30,6 +34,7 @@ _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
 _READER = ThreadPoolExecutor(max_workers=2)
 _MEMORY = Memory()
+_SWEEPS = SweepMemory()
 
 logger = Logger()
 metrics = Metrics()
@@ -54,10 +59,16 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
-    organizations = Organizations(_ORGANIZATIONS, clock)
-    states = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
-    run_id = context.aws_request_id
-    report = Reconcile(organizations, states, clock, telemetry.decision, _MEMORY, run_id).run(trigger)
+    store = PolicyStore(_SSM, clock, _PREFIX)
+
+    def look(organizations: Organizations) -> Report:
+        states = StateReader(organizations, store, _READER, clock, account_id, partition)
+        return Reconcile(organizations, states, clock, telemetry.decision, _MEMORY, context.aws_request_id).run(trigger)
+
+    # What was sent and is not confirmed is not left for an hour.
+    insists = bool(_MEMORY.unconfirmed) or _SWEEP_MINUTES > LONGEST_PERIOD
+    sweeps = PoliteSweeps(_SWEEPS, _ORGANIZATIONS, store, clock, account_id)
+    report = sweeps.run(trigger, look, insists=insists)
     telemetry.run(report, trigger)
     if report.failures:
         raise RunFailed(", ".join(report.failures))

@@ -42,6 +42,6 @@ class AcceptorFunction(LoggedFunction):
             failures=failures,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
-            environment={"POLICY_PATH": settings.prefix},
+            environment={"POLICY_PATH": settings.prefix, "SWEEP_MINUTES": str(settings.sweep_minutes)},
             keep_log=settings.keep,
         )
