@@ -20,6 +20,7 @@ from handshake_acceptor.policy.decide import DecisionKind
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.reporting.telemetry import Telemetry
+from handshake_acceptor.sweeps.memory import LastLook
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
@@ -39,6 +40,8 @@ OUTCOMES: dict[Outcome, tuple[bool, Metric | None, str | None, bool]] = {
     Outcome.RETRY_LATER: (True, None, None, True),
     Outcome.NEEDS_HUMAN: (True, Metric.NEEDS_HUMAN, "red", False),
 }
+SKIPPED_OVER = {Outcome.OBSERVED, Outcome.LEFT_PENDING}
+"""What may wait while a polite process skips its list: no later run brings it further by itself."""
 # Whether it counts as a near miss, if it is one, and whether its expiry is told; its colour in a terminal.
 DECISIONS: dict[DecisionKind, tuple[bool, bool, str | None]] = {
     DecisionKind.ACCEPT: (False, True, "green"),
@@ -56,6 +59,7 @@ CONSUMERS = {
     "lambda/handshake_acceptor/reporting/record.py",
     "lambda/handshake_acceptor/reporting/telemetry.py",
     "infra/handshake_acceptor_cdk/events/hub_bus.py",  # which become a message
+    "lambda/handshake_acceptor/sweeps/memory.py",
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
@@ -111,6 +115,13 @@ def test_what_an_outcome_means_to_others(record: Record, outcome: Outcome) -> No
     queries = (ROOT / "infra/handshake_acceptor_cdk/monitoring/saved_queries.py").read_text("utf-8")
     retries = queries.partition("RETRIES")[2].partition("Query(")[2].partition("stats")[0]
     assert (f'outcome = "{outcome}"' in retries) is retried
+
+
+@pytest.mark.parametrize("outcome", [each for each, (pending, *_) in OUTCOMES.items() if pending])
+def test_whether_a_sweep_may_skip_what_waits(record: Record, outcome: Outcome) -> None:
+    snapshot, now = World().run().snapshot, World().now
+    last = LastLook(now, snapshot, (replace(record, outcome=outcome),))
+    assert last.wants_another(snapshot, now) is (outcome not in SKIPPED_OVER)
 
 
 @pytest.mark.parametrize("kind", DecisionKind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.reporting.decision_events import Event
 from handshake_acceptor.reporting.metric import Metric
-from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.record import Outcome, Record, Report, Unlooked
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Handshake, showable
 
@@ -51,7 +52,11 @@ class Telemetry:
         if isinstance(policy, InvalidPolicy) and not policy.unreadable:
             self._metrics.add_metric(Metric.POLICY_INVALID, MetricUnit.Count, 1)
             self._logger.error("policy invalid", extra={"errors": [str(error) for error in policy.told]})
-        self._waiting([record for record in report.records if _waits(record)])
+        repeated = report.unlooked.records if report.unlooked else ()
+        for record in repeated:
+            if record.outcome is Outcome.NEEDS_HUMAN:
+                self._metrics.add_metric(Metric.NEEDS_HUMAN, MetricUnit.Count, 1)
+        self._waiting([record for record in (*report.records, *repeated) if _waits(record)])
         self._logger.info(
             "run",
             extra={
@@ -62,6 +67,7 @@ class Telemetry:
                 "decisions": len(report.records),
                 "failures": list(report.failures),
                 "postponed": list(report.postponed),
+                **(_unlooked(report.unlooked) if report.unlooked else {}),
             },
         )
         if self._metrics.metric_set:
@@ -85,6 +91,10 @@ class Telemetry:
 
 
 _NOBODY_SAID = frozenset({DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE})
+
+
+def _unlooked(told: Unlooked) -> dict[str, Any]:
+    return {"skipped": told.skipped, "last_look": told.last_look.isoformat() if told.last_look else None}
 
 
 def _waits(record: Record) -> bool:
