@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from local.adapters.ministack import hooks
 from local.adapters.ministack.admin import respond
@@ -300,6 +300,30 @@ class TestServed:
         (failure,) = received(aws, queue, 1)
         assert failure["requestPayload"]["detail"]["name"] == "/failing"
         assert failure["responsePayload"]["errorMessage"] == "always"
+
+    @pytest.mark.parametrize(
+        ("kind", "properties"),
+        [
+            ("AWS::SSM::Parameter", {"Name": "/taken", "Type": "String", "Value": "the template's"}),
+            ("AWS::Logs::LogGroup", {"LogGroupName": "/taken"}),
+        ],
+    )
+    def test_a_stack_neither_makes_nor_takes_along_what_exists_already(self, aws, kind, properties):
+        ssm, logs, cloudformation = aws("ssm"), aws("logs"), aws("cloudformation")
+        ssm.put_parameter(Name="/taken", Value="mine", Type="String", Overwrite=True)
+        if kind == "AWS::Logs::LogGroup":
+            logs.create_log_group(logGroupName="/taken")
+        for policy in ("Delete", "RetainExceptOnCreate"):
+            resource = {"Type": kind, "DeletionPolicy": policy, "Properties": properties}
+            cloudformation.create_stack(StackName=policy, TemplateBody=json.dumps({"Resources": {"Taken": resource}}))
+            waiter = cloudformation.get_waiter("stack_create_complete")
+            with pytest.raises(WaiterError):
+                waiter.wait(StackName=policy, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+            assert cloudformation.describe_stacks(StackName=policy)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+            events = cloudformation.describe_stack_events(StackName=policy)["StackEvents"]
+            assert "already" in " ".join(event.get("ResourceStatusReason", "") for event in events).lower()
+        assert ssm.get_parameter(Name="/taken")["Parameter"]["Value"] == "mine"
+        assert kind == "AWS::SSM::Parameter" or logs.describe_log_groups(logGroupNamePrefix="/taken")["logGroups"]
 
     def test_what_a_run_says_is_in_its_own_log_however_late_it_is_read(self):
         logs = json.loads(subprocess.check_output([INTERPRETER, "-c", READ_LATE], cwd=ROOT).splitlines()[-1])
