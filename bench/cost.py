@@ -39,6 +39,8 @@ MOST = {False: 1.0, True: 4.0}
 MOST_OF_ALARMS = {"essential": 0.26, "none": 0.06}
 """The same without the dashboard, with fewer alarms."""
 FLEET = 1_000
+STANDARD_BYTES = 4096
+"""The most that a parameter holds that costs nothing."""
 GB = 1e9
 ALARMS = ("all", "essential", "none")
 MOVES = (1, 30, 300, 3_000)
@@ -80,10 +82,23 @@ def monthly(resources: dict[str, Any], idle: IdleRun) -> dict[str, float]:
     }
     if "TracingConfig" in function:
         costs["trace"] = runs * price["trace"]
+    if large := sum(map(is_advanced, resources.values())):
+        costs["advanced parameter"] = large * price["advanced parameter"]
+        costs["advanced parameter read"] = large * runs * price["advanced parameter read"]
     for resource in resources.values():
         if item := _PRICED.get(resource["Type"]):
             costs[item] = costs.get(item, 0.0) + price[item]
     return costs
+
+
+def is_advanced(resource: dict[str, Any]) -> bool:
+    """Whether it is a parameter that costs something."""
+    return resource["Type"] == "AWS::SSM::Parameter" and len(resource["Properties"]["Value"].encode()) > STANDARD_BYTES
+
+
+def large_document() -> dict[str, Any]:
+    """One that a policy may hold besides, and no standard parameter."""
+    return {"Large": {"Type": "AWS::SSM::Parameter", "Properties": {"Value": " " * (STANDARD_BYTES + 1)}}}
 
 
 def synthesized(**settings: object) -> dict[str, Any]:
@@ -181,6 +196,9 @@ def main() -> None:
     for alarms, most in MOST_OF_ALARMS.items():
         fewer = sum(monthly(synthesized(dashboard=False, alarms=alarms), idle).values())
         figure(f"cost: idle account, alarms {alarms}, no dashboard, against its limit", fewer, "USD/month", most)
+    with_document = sum(monthly(synthesized(dashboard=False) | large_document(), idle).values())
+    bench = "cost: idle account with a document over 4,096 bytes, no dashboard, against one without it"
+    figure(bench, with_document, "USD/month", totals[False])
     for item, cost in costs.items():
         figure(f"cost: idle account, {item}, against the whole", cost, "USD/month", totals[True])
     bench = f"cost: fleet of {FLEET:,} idle accounts without dashboards, against one in each"

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
-from handshake_acceptor.record import Record, Report
+from handshake_acceptor.reporting.record import Record, Report
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock

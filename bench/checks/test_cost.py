@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.cost import MOST, MOST_OF_ALARMS, IdleRun, monthly, of_one, synthesized, table
+from bench.cost import (
+    MOST,
+    MOST_OF_ALARMS,
+    STANDARD_BYTES,
+    IdleRun,
+    is_advanced,
+    large_document,
+    monthly,
+    of_one,
+    synthesized,
+    table,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +42,21 @@ def test_an_idle_account_costs_what_the_readme_says_at_most(dashboard: bool) -> 
 def test_an_account_with_fewer_alarms_costs_what_its_limit_says_at_most(alarms: str) -> None:
     resources = synthesized(dashboard=False, alarms=alarms)
     assert sum(monthly(resources, IdleRun(log_bytes=1000, metrics=0)).values()) <= MOST_OF_ALARMS[alarms]
+
+
+def test_a_document_that_no_standard_parameter_holds_costs_by_the_month_and_by_the_read() -> None:
+    resources, idle = synthesized(dashboard=False), IdleRun(log_bytes=1000, metrics=0)
+    without, with_one = monthly(resources, idle), monthly(resources | large_document(), idle)
+
+    more = {item: cost for item, cost in with_one.items() if item not in without}
+    assert more == {"advanced parameter": 0.05, "advanced parameter read": pytest.approx(8_760 * 0.05 / 10_000)}
+    assert {item: with_one[item] for item in without} == without
+
+
+@pytest.mark.parametrize(("text", "advanced"), [("ä" * 2048, False), ("ä" * 2048 + "a", True)])
+def test_a_parameter_is_measured_in_bytes(text: str, advanced: bool) -> None:
+    assert len(text) < STANDARD_BYTES
+    assert is_advanced({"Type": "AWS::SSM::Parameter", "Properties": {"Value": text}}) is advanced
 
 
 def test_the_table_of_a_move_is_the_one_that_is_computed() -> None:

@@ -13,7 +13,7 @@ from bench.simulation.fleet import Fleet, idle_calls
 from bench.simulation.limits import HARSH, LIKELY, SWEEP, Assumed, Bucket
 from bench.simulation.members import backoff, idle_run
 from bench.simulation.virtual_time import Loop
-from handshake_acceptor.record import Report
+from handshake_acceptor.reporting.record import Report
 from local.world import PREFIX, deny, document
 
 ACCOUNTS = 50

@@ -12,9 +12,9 @@ from bench.simulation.virtual_time import Loop
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Reconcile
-from handshake_acceptor.record import Report
+from handshake_acceptor.reporting.record import Report
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
-from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock
 from local.service.handshake_service import HandshakeService, State

@@ -21,7 +21,7 @@ from typing import Any
 from bench.simulation.account import Invited
 from bench.simulation.limits import PER_ACCOUNT, PUT_EVENTS, RETRIED_AFTER, SWEEP, Assumed, Bucket
 from bench.simulation.virtual_time import Loop
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_core.retry import Clock
 from local.world import START, client_error
 

@@ -6,6 +6,12 @@ NAME = "handshake-acceptor"
 STACK = "HandshakeAcceptor"
 """What the stack is called where CDK deployed it. A StackSet gives its stacks names of its own."""
 
+RELAY_NAME = "handshake-relay"
+"""What the relay's function is called."""
+
+RELAY_STACK, HUB_STACK = "HandshakeRelay", "HandshakeHub"
+"""What their stacks are called."""
+
 PREFIX = "/handshake-acceptor/"
 """Where the policy's parameters are, unless a setting says otherwise."""
 

@@ -103,7 +103,7 @@ def say_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, coloured
 
 
 @contextmanager
-def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(doing: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
     """Shows on a terminal what is under way and how far it is: call it with how many are done. Elsewhere nothing."""
     if total < 2 or not sys.stderr.isatty():
         yield lambda done: None
@@ -112,8 +112,8 @@ def progress_bar(doing: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"{sanitize(doing)} {plural(total, 'account')}", total=total)
-        yield lambda done: progress.update(task, completed=done)
+        task = progress.add_task(sanitize(doing), total=total, completed=done)
+        yield lambda now: progress.update(task, completed=now)
 
 
 def difference(old: str, new: str, old_name: str, new_name: str) -> list[str]:
@@ -139,6 +139,11 @@ def _lines(text: str) -> list[str]:
 def plural(count: int, thing: str) -> str:
     """`1 document`, `2 documents`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def label(account_id: str | None, profile: str | None) -> str:
+    """An account as people see it: `222222222222`, or with its profile."""
+    return " ".join([*([account_id] if account_id else []), *([f"({profile})"] if profile else [])])
 
 
 def name_in(arn: str) -> str:

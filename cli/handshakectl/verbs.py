@@ -1,7 +1,7 @@
 """Finds the module of a verb, and turns what goes wrong in it into one line and an exit status.
 
-A verb's function returns its exit status. Its module is imported only when it is asked for: `validate`,
-`simulate` and `compare` never load an AWS library.
+A verb's function returns its exit status. Its module is imported only when it is asked for: those in
+`commands/offline` never load an AWS library.
 """
 
 import sys
@@ -15,7 +15,8 @@ from typer.main import get_command
 
 from handshakectl.errors import EXIT_BAD_INPUT, EXIT_NO, BadInput
 
-_VERBS = ("validate", "simulate", "compare", "pending", "push", "remove", "pull", "brake", "run", "doctor", "status")
+_OFFLINE = ("validate", "simulate", "compare")
+_VERBS = (*_OFFLINE, "pending", "push", "remove", "pull", "brake", "run", "doctor", "status")
 
 
 class Verbs(TyperGroup):
@@ -29,7 +30,8 @@ class Verbs(TyperGroup):
         """The verb's command, from its own module."""
         if cmd_name not in _VERBS:
             return None
-        command = get_command(import_module(f"handshakectl.commands.{cmd_name}").app)
+        room = "commands.offline" if cmd_name in _OFFLINE else "commands"
+        command = get_command(import_module(f"handshakectl.{room}.{cmd_name}").app)
         command.name = cmd_name
         return command
 

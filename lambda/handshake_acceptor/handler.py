@@ -9,6 +9,8 @@ gc.disable()
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -18,8 +20,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
+from handshake_acceptor.reporting.decision_bus import PUT, DecisionBus
+from handshake_acceptor.reporting.decision_events import Invocation
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
-from handshake_acceptor.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
 
@@ -30,6 +34,8 @@ _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
 _READER = ThreadPoolExecutor(max_workers=2)
 _MEMORY = Memory()
+_BUS = os.environ.get("DECISION_BUS")
+_TOLD = DecisionBus(_BUS, partial(_SESSION.create_client, "events", config=_CONFIG)) if _BUS else None
 
 logger = Logger()
 metrics = Metrics()
@@ -54,10 +60,17 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     telemetry = Telemetry(logger, metrics, clock.now)
     # The account is read off the function itself, never off the event: arn:partition:lambda:region:account:function:…
     _, partition, _, _, account_id, *_ = context.invoked_function_arn.split(":")
-    organizations = Organizations(_ORGANIZATIONS, clock)
-    states = StateReader(organizations, PolicyStore(_SSM, clock, _PREFIX), _READER, clock, account_id, partition)
     run_id = context.aws_request_id
-    report = Reconcile(organizations, states, clock, telemetry.decision, _MEMORY, run_id).run(trigger)
+    working = clock
+    if _TOLD:
+        _TOLD.catch_up(clock, telemetry.refused)
+        working = replace(clock, remaining=lambda: clock.remaining() - PUT)
+    organizations = Organizations(_ORGANIZATIONS, working)
+    states = StateReader(organizations, PolicyStore(_SSM, working, _PREFIX), _READER, working, account_id, partition)
+    report = Reconcile(organizations, states, working, telemetry.decision, _MEMORY, run_id).run(trigger)
+    if _TOLD:
+        unsent = _TOLD.tell(clock, report, Invocation(account_id, run_id), telemetry.refused)
+        report = replace(report, failures=report.failures + unsent)
     telemetry.run(report, trigger)
     if report.failures:
         raise RunFailed(", ".join(report.failures))

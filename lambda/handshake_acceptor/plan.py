@@ -8,7 +8,7 @@ from datetime import datetime
 from handshake_acceptor.observed import LIST_UNREADABLE, NOT_SEEN, NOT_SEEN_FOR_NOW, ObservedState
 from handshake_acceptor.policy.decide import Decision, DecisionKind, decide
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Action, Handshake, InvalidHandshake, Reason, State
 

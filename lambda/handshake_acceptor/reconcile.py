@@ -14,7 +14,7 @@ from enum import Enum
 from handshake_acceptor.observed import LIST_UNREADABLE, NOT_SEEN, ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan, plan
-from handshake_acceptor.record import Outcome, Record, Report
+from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.state import ListUnreadable, NoEvidence, StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry

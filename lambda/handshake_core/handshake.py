@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -137,8 +137,8 @@ class Handshake:
         Never raises: what cannot be believed is an `InvalidHandshake` with every reason why.
         """
         if not isinstance(raw, Mapping):
-            return invalid_handshake("", "NOT_A_HANDSHAKE", "this is not a handshake", raw)
-        return _Reading(raw).result(listed)
+            return replace(invalid_handshake("", "NOT_A_HANDSHAKE", "this is not a handshake", raw), listed=listed)
+        return _Reading(raw, listed).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ class InvalidHandshake:
     reasons: tuple[Reason, ...]
     finished: bool
     """Whether nobody need care: it says that it is over, or it is not there."""
+    listed: bool = False
+    """Whether our own list showed it."""
 
 
 def showable(value: object) -> str:
@@ -184,11 +186,12 @@ W = TypeVar("W", bound=StrEnum)
 class _Reading:
     """Collects every fault of one raw handshake before anything is said about it."""
 
-    def __init__(self, raw: Mapping[Any, Any]) -> None:
+    def __init__(self, raw: Mapping[Any, Any], listed: bool) -> None:
         self.raw = raw
+        self.listed = listed
         self.faults: list[Reason] = []
 
-    def result(self, listed: bool) -> Handshake | InvalidHandshake:
+    def result(self) -> Handshake | InvalidHandshake:
         identifier = self._identifier()
         arn = self._arn()
         action = self._word(Action, "Action")
@@ -217,12 +220,13 @@ class _Reading:
             management_account_id=management_account_id,
             addressees=addressees,
             expires_at=expires_at,
-            listed=listed,
+            listed=self.listed,
             requested_at=timestamp(self.raw.get("RequestedTimestamp")),
         )
 
     def _invalid(self, identifier: str, state: State | None) -> InvalidHandshake:
-        return InvalidHandshake(identifier, tuple(self.faults), finished=state is not None and not state.pending)
+        finished = state is not None and not state.pending
+        return InvalidHandshake(identifier, tuple(self.faults), finished, self.listed)
 
     def _fault(self, code: str, message: str, seen: object) -> None:
         self.faults.append(Reason(code, message, (("seen", showable(seen)),)))

@@ -3,6 +3,7 @@
 Pure, so that a month passes in no time. Alarms and widgets are read as the template has them.
 
 - A log line in the embedded metric format becomes data (`read`).
+- A call that asks too much is refused (`refusal`).
 - An alarm's state comes from the data of its last periods (`evaluate`), missing ones included; ministack's own alarms
   know neither dimensions nor periods without data. The periods end with the time asked about, where AWS aligns them.
 """
@@ -66,6 +67,16 @@ def statistic(name: str, values: Sequence[float]) -> float:
             "SampleCount": len(values),
         }[name]
     )
+
+
+def refusal(queries: Iterable[Mapping[str, Any]]) -> str | None:
+    """Why `GetMetricData` does not take these queries, if it does not.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html: "each GetMetricData
+    operation can include only one query" of Metrics Insights. A dashboard's widget is one such call.
+    """
+    asked = [each for each in queries if str(each.get("Expression", "")).lstrip().upper().startswith("SELECT")]
+    return f"{len(asked)} Metrics Insights queries; a call can include only one" if len(asked) > 1 else None
 
 
 _CROSSED = {

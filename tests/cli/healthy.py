@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from local.world import MEMBER, PREFIX, allow, document
+from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{MEMBER}:function:handshake-acceptor"
 STACK = "HandshakeAcceptor"
+TOPIC = f"arn:aws:sns:us-east-1:{MEMBER}:handshake-acceptor-alarms"
 QUEUE = f"https://sqs.us-east-1.amazonaws.com/{MEMBER}/handshake-acceptor-failures"
 
 
@@ -62,6 +63,39 @@ def answered(name, request, role=f"arn:aws:iam::{MEMBER}:role/acceptor", **chang
     return {"Events": [{"EventTime": datetime(2026, 11, 20, tzinfo=UTC), "CloudTrailEvent": json.dumps(record)}]}
 
 
+def bus(*accounts):
+    """The hint bus, with who may put on it."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": list(accounts)}, "Action": "events:PutEvents"}
+    return {"Name": "handshake-acceptor", "Policy": json.dumps({"Statement": [statement]})}
+
+
+def subscribed(*arns):
+    return {"Subscriptions": [{"SubscriptionArn": arn, "TopicArn": TOPIC} for arn in arns]}
+
+
+def role_policy(*accounts):
+    """The deployed ceiling: invitations of one organization, from these management accounts."""
+    arns = [f"arn:aws:organizations::{account}:handshake/{ORGANIZATION}/invite/*" for account in accounts]
+    statement = {"Effect": "Allow", "Action": ["organizations:AcceptHandshake"], "Resource": arns}
+    return {"PolicyDocument": {"Statement": [statement]}}
+
+
+def waiting(minutes=1, state="OPEN", expires_at=None):
+    """The account's own list, with one invitation that is some minutes old."""
+    now = datetime.now(UTC)
+    handshake = {
+        "Id": "h-examplehandshakeid111",
+        "Arn": f"arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/invite/h-examplehandshakeid111",
+        "Parties": [{"Id": ORGANIZATION, "Type": "ORGANIZATION"}, {"Id": MEMBER, "Type": "ACCOUNT"}],
+        "State": state,
+        "RequestedTimestamp": now - timedelta(minutes=minutes),
+        "ExpirationTimestamp": expires_at or now + timedelta(days=15),
+        "Action": "INVITE",
+        "Resources": [],
+    }
+    return {"Handshakes": [handshake]}
+
+
 def refused(code):
     return ClientError({"Error": {"Code": code, "Message": "diego@example.com may not"}}, "Something")
 
@@ -82,7 +116,10 @@ HEALTHY = {
             {
                 "StackName": STACK,
                 "StackStatus": "UPDATE_COMPLETE",
-                "Outputs": [{"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE}],
+                "Outputs": [
+                    {"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE},
+                    {"OutputKey": "AlarmTopicArn", "OutputValue": TOPIC},
+                ],
             }
         ]
     },
@@ -98,4 +135,11 @@ HEALTHY = {
     "LookupEvents": lambda request: answered("AcceptHandshake", request),
     "DescribeTrails": {"trailList": [{"TrailARN": "arn:aws:cloudtrail:us-east-1:222222222222:trail/all"}]},
     "GetTrailStatus": {"IsLogging": True},
+    "GetEventSelectors": {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]},
+    "DescribeEventBus": bus(MANAGEMENT, MEMBER),
+    "GetRolePolicy": role_policy(MANAGEMENT),
+    "DescribeAlarms": {"MetricAlarms": [{"AlarmName": "handshake-acceptor-runs-fail"}]},
+    "ListSubscriptionsByTopic": subscribed(f"{TOPIC}:0a1b"),
+    "ListHandshakesForAccount": {"Handshakes": []},
+    "DescribeOrganization": refused("AWSOrganizationsNotInUseException"),
 }

@@ -63,7 +63,7 @@ def calls(*answers):
     real = BaseClient._make_api_call
 
     def call(client, operation, request):
-        key = client._request_signer._credentials.access_key
+        key = client._request_signer._credentials.get_frozen_credentials().access_key
         account = key if key.isdecimal() else get_account_id_from(key)
         seen.append((account, operation))
         for wanted_account, wanted, part, answer in answers:

@@ -11,7 +11,8 @@ def session(**names):
 
     It has credentials of its own, whichever test comes first: what it finds then stays for all others.
     """
-    own = {} if names.get("profile_name") else {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    has_own = names.get("profile_name") or names.get("botocore_session")
+    own = {} if has_own else {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     made = Session(**names, **own)
     made.client = cache(made.client)
     return made

@@ -10,11 +10,23 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
 from handshakectl.main import app
-from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX
+from local.world import (
+    MANAGEMENT,
+    MEMBER,
+    ORGANIZATION,
+    OTHER_MANAGEMENT,
+    OTHER_ORGANIZATION,
+    PREFIX,
+    allow,
+    document,
+)
 from tests.cli.healthy import (
     HEALTHY,
+    QUEUE,
     STACK,
+    TOPIC,
     answered,
+    bus,
     configuration,
     ended,
     log,
@@ -22,10 +34,27 @@ from tests.cli.healthy import (
     refused,
     schedule,
     simulated,
+    subscribed,
+    waiting,
 )
 from tests.cli.sessions import session
 
-CHECKS = ["region", "stack", "function", "rules", "schedule", "policy", "permissions", "queue", "last run", "answers"]
+CHECKS = [
+    "region",
+    "stack",
+    "function",
+    "rules",
+    "hints",
+    "schedule",
+    "policy",
+    "permissions",
+    "ceiling",
+    "queue",
+    "subscribers",
+    "last run",
+    "answers",
+    "handshakes",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +131,7 @@ def test_a_healthy_account_is_ok_line_by_line():
         ),
         (
             {"SimulatePrincipalPolicy": simulated("organizations:AcceptHandshake")},
-            "permissions",
+            "ceiling",
             "wrong",
             f"may not accept: arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/invite/h-0000000000",
         ),
@@ -119,6 +148,40 @@ def test_a_healthy_account_is_ok_line_by_line():
             "wrong",
             "it is not there",
         ),
+        (
+            {"DescribeEventBus": bus(OTHER_MANAGEMENT)},
+            "hints",
+            "wrong",
+            f"{MANAGEMENT} is an origin and may send no hint",
+        ),
+        (
+            {"DescribeEventBus": bus(MANAGEMENT, f"arn:aws:iam::{OTHER_MANAGEMENT}:root")},
+            "hints",
+            "wrong",
+            f"{OTHER_MANAGEMENT} may send hints and is no origin",
+        ),
+        ({"DescribeEventBus": refused("ResourceNotFoundException")}, "hints", "wrong", "it is not there"),
+        ({"ListSubscriptionsByTopic": subscribed()}, "subscribers", "wrong", "nobody hears the topic"),
+        (
+            {"ListSubscriptionsByTopic": subscribed("PendingConfirmation", "Deleted")},
+            "subscribers",
+            "wrong",
+            "2 subscriptions not confirmed",
+        ),
+        ({"ListSubscriptionsByTopic": refused("NotFound")}, "subscribers", "wrong", "it is not there"),
+        (
+            {"ListHandshakesForAccount": waiting(expires_at=datetime.now(UTC) - timedelta(days=1), state="EXPIRED")},
+            "handshakes",
+            "wrong",
+            f"stuck: INVITATION_EXPIRED: the last invitation of {ORGANIZATION} expired",
+        ),
+        (
+            {"ListHandshakesForAccount": waiting(minutes=60)},
+            "handshakes",
+            "wrong",
+            "stuck: WAITED_TOO_LONG",
+        ),
+        ({"ListHandshakesForAccount": refused("AccessDeniedException")}, "handshakes", "cannot tell", "AWS refuses"),
         ({"FilterLogEvents": log("START", minutes=1)}, "last run", "wrong", "none since"),
         ({"FilterLogEvents": refused("ResourceNotFoundException")}, "last run", "wrong", "it is not there"),
         (
@@ -184,7 +247,8 @@ def test_the_last_run_is_looked_for_within_two_sweeps():
     seen = []
 
     def events(request):
-        seen.append(request["startTime"] / 1000)
+        if "filterPattern" not in request:
+            seen.append(request["startTime"] / 1000)
         return log(ended())(request)
 
     doctor(GetSchedule=schedule(ScheduleExpression="rate(1 hour)"), FilterLogEvents=events)
@@ -216,6 +280,288 @@ def test_an_answer_that_was_refused_is_none():
         return answered("AcceptHandshake", request, role="arn:aws:iam::1:role/x", errorCode="AccessDenied")
 
     assert doctor(LookupEvents=history).exit_code == 0
+
+
+def test_what_is_on_its_way_is_well():
+    result = doctor(ListHandshakesForAccount=waiting(minutes=1))
+    assert result.exit_code == 0
+    assert "handshakes: waiting: ACCEPT: " in result.stdout
+
+
+def test_without_hints_the_sweep_alone_is_told():
+    result = doctor(DescribeEventBus=bus(MEMBER))
+    assert result.exit_code == 0
+    assert "hints: nobody may send any: the sweep alone finds invitations" in result.stdout
+
+
+def test_without_alarms_nobody_need_hear_any():
+    result = doctor(DescribeAlarms={"MetricAlarms": []}, ListSubscriptionsByTopic=subscribed())
+    assert result.exit_code == 0
+    assert "subscribers: no alarm is deployed" in result.stdout
+
+
+def test_who_may_not_read_the_ceiling_sees_who_may_send_hints():
+    result = doctor(GetRolePolicy=refused("AccessDenied"), DescribeEventBus=bus(OTHER_MANAGEMENT))
+    assert f"hints: from {OTHER_MANAGEMENT}; no hint in seven days" in result.stdout
+
+
+def test_the_last_hint_is_looked_for_in_a_week_of_the_log():
+    def events(request):
+        if "filterPattern" not in request:
+            return log(ended())(request)
+        assert request["filterPattern"] == '{ $.trigger = "hint" }'
+        return log(ended(trigger="hint"), minutes=600)(request)
+
+    assert "; last hint 2" in doctor(FilterLogEvents=events).stdout
+
+
+def of_resources(top, *each, **more):
+    """What IAM says of an action as a whole, and of each of its resources."""
+
+    def answer(request):
+        asked = dict(zip(request["ResourceArns"], each, strict=False))
+        own = [{"EvalResourceName": name, "EvalResourceDecision": decision} for name, decision in asked.items()]
+        result = {"EvalActionName": request["ActionNames"][0], "EvalDecision": top, "ResourceSpecificResults": own}
+        return {"EvaluationResults": [result | more], "IsTruncated": False}
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [
+        (of_resources("allowed", "allowed", "allowed"), True),
+        (of_resources("allowed", "allowed", "implicitDeny"), False),
+        (of_resources("implicitDeny", "allowed", "allowed"), False),
+        (of_resources("implicitDeny"), False),
+        (lambda _: {"EvaluationResults": [], "IsTruncated": False}, False),
+    ],
+)
+def test_each_resource_counts_by_its_own_result(answer, healthy):
+    two = allow(organization=[ORGANIZATION, OTHER_ORGANIZATION])
+    changes = {"SimulatePrincipalPolicy": answer, "GetParametersByPath": parameters(text=document(two))}
+    found = {each["check"]: each["verdict"] for each in json.loads(doctor("--json", **changes).stdout)["checks"]}
+    assert found["ceiling"] == ("ok" if healthy else "wrong")
+
+
+def test_a_service_control_policy_in_the_way_is_called_one():
+    refusal = of_resources("implicitDeny", OrganizationsDecisionDetail={"AllowedByOrganizations": False})
+    result = doctor(SimulatePrincipalPolicy=refusal)
+    (ceiling,) = [line for line in result.stdout.splitlines() if "ceiling:" in line]
+    assert "a service control policy of the organization" in ceiling
+
+
+def test_each_action_is_asked_about_with_its_own_resources():
+    asked = {}
+
+    def answer(request):
+        (action,) = request["ActionNames"]
+        asked[action] = request["ResourceArns"]
+        return simulated()(request)
+
+    assert doctor(SimulatePrincipalPolicy=answer).exit_code == 0
+    assert asked == {
+        "organizations:ListHandshakesForAccount": ["*"],
+        "organizations:DescribeOrganization": ["*"],
+        "ssm:GetParametersByPath": [f"arn:aws:ssm:us-east-1:{MEMBER}:parameter/handshake-acceptor"],
+        "sqs:SendMessage": [f"arn:aws:sqs:us-east-1:{MEMBER}:handshake-acceptor-failures"],
+        "logs:PutLogEvents": [
+            f"arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/handshake-acceptor:log-stream:any"
+        ],
+        "organizations:AcceptHandshake": [
+            f"arn:aws:organizations::{MANAGEMENT}:handshake/{ORGANIZATION}/invite/h-0000000000"
+        ],
+    }
+
+
+# Before a wave
+
+
+def test_before_a_wave_there_is_a_row_an_account():
+    result = doctor("--expect-current", "NONE")
+    assert result.exit_code == 0
+    headers, row, totals = result.stdout.splitlines()
+    assert headers.split()[:3] == ["ready", "account", "region"]
+    assert (row.split()[0], totals) == ("ok", "1 account: 1 ok")
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes", "says"),
+    [
+        (ORGANIZATION, {}, f"organization: the account is in NONE, not in {ORGANIZATION} -> leave it out of this wave"),
+        (
+            "NONE",
+            {
+                "GetParametersByPath": parameters(
+                    text=document(allow(Condition={"CurrentOrganization": [ORGANIZATION]}))
+                )
+            },
+            "organization: in NONE, and no Allow is for an INVITE of an account there",
+        ),
+        (
+            "NONE",
+            {"DescribeOrganization": refused("AccessDeniedException")},
+            "organization: AWS refuses Something: AccessDeniedException",
+        ),
+        ("NONE", {"GetSchedule": schedule(State="DISABLED")}, "schedule: the sweep is disabled"),
+    ],
+)
+def test_what_is_not_ready_is_said_in_its_row(expected, changes, says):
+    result = doctor("--expect-current", expected, **changes)
+    assert result.exit_code == 1
+    assert says in result.stdout
+    assert result.stdout.splitlines()[1].startswith("not ok")
+
+
+def test_an_organization_that_is_none_is_bad_input():
+    result = doctor("--expect-current", "none")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--expect-current: 'none' is neither NONE nor an organization's id" in result.stderr
+
+
+# Relay and hub
+
+RELAY = HEALTHY | {
+    "DescribeStacks": {
+        "Stacks": [
+            {
+                "StackName": "HandshakeRelay",
+                "StackStatus": "CREATE_COMPLETE",
+                "Outputs": [
+                    {"OutputKey": "FunctionName", "OutputValue": "handshake-relay"},
+                    {"OutputKey": "FailureQueueUrl", "OutputValue": QUEUE},
+                    {"OutputKey": "AlarmTopicArn", "OutputValue": TOPIC},
+                ],
+            }
+        ]
+    },
+    "GetFunctionConfiguration": configuration(FunctionName="handshake-relay"),
+    "FilterLogEvents": log(
+        json.dumps({"message": "hint", "handshake_id": "h-examplehandshakeid111", "outcome": "SENT"})
+    ),
+    "LookupEvents": lambda request: invited(),
+}
+RELAY_CHECKS = [
+    "region",
+    "stack",
+    "function",
+    "trail",
+    "rules",
+    "permissions",
+    "queue",
+    "subscribers",
+    "hints",
+]
+
+
+def invited(handshake_id="h-examplehandshakeid111", **more):
+    record = {"responseElements": {"handshake": {"id": handshake_id}}, **more}
+    return {"Events": [{"EventTime": datetime(2026, 11, 20, tzinfo=UTC), "CloudTrailEvent": json.dumps(record)}]}
+
+
+@pytest.mark.parametrize("stack", ["relay", "HandshakeRelay"])
+def test_a_relay_is_checked_as_one(stack):
+    result = doctor("--stack", stack, "--json", **RELAY)
+    answer = json.loads(result.stdout)
+    assert [each["check"] for each in answer["checks"]] == RELAY_CHECKS
+    assert (answer["healthy"], result.exit_code) == (True, 0)
+
+
+ADVANCED = {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}
+READ_ONLY = {"Field": "readOnly", "Equals": ["true"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "verdict", "says"),
+    [
+        ({"DescribeTrails": {"trailList": []}}, "trail", "wrong", "no trail here logs what is written"),
+        ({"GetTrailStatus": {"IsLogging": False}}, "trail", "wrong", "no trail here logs what is written"),
+        (
+            {"GetEventSelectors": {"EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}]}},
+            "trail",
+            "wrong",
+            "no trail",
+        ),
+        ({"GetEventSelectors": {"AdvancedEventSelectors": [ADVANCED]}}, "trail", "ok", "a trail logs"),
+        (
+            {
+                "GetEventSelectors": {
+                    "AdvancedEventSelectors": [{"FieldSelectors": [*ADVANCED["FieldSelectors"], READ_ONLY]}]
+                }
+            },
+            "trail",
+            "wrong",
+            "no trail",
+        ),
+        ({"ListRuleNamesByTarget": {"RuleNames": []}}, "rules", "wrong", "no hint is sent"),
+        (
+            {"SimulatePrincipalPolicy": simulated("events:PutEvents")},
+            "permissions",
+            "wrong",
+            "may not events:PutEvents",
+        ),
+        ({"ListSubscriptionsByTopic": subscribed()}, "subscribers", "wrong", "nobody hears"),
+        (
+            {"LookupEvents": invited("h-another000")},
+            "hints",
+            "wrong",
+            "h-another000, sent at 2026-11-20T00:00:00+00:00,",
+        ),
+        ({"LookupEvents": {"Events": []}}, "hints", "ok", "nobody was invited within seven days"),
+        ({"LookupEvents": invited("h-another000", errorCode="X")}, "hints", "ok", "nobody was invited"),
+    ],
+)
+def test_what_is_wrong_with_a_relay(changes, check, verdict, says):
+    answer = json.loads(doctor("--stack", "relay", "--json", **(RELAY | changes)).stdout)
+    found = {each["check"]: each for each in answer["checks"]}
+    assert found[check]["verdict"] == verdict
+    assert says in found[check]["why"]
+
+
+HUB = {
+    "DescribeStacks": {
+        "Stacks": [
+            {
+                "StackName": "HandshakeHub",
+                "StackStatus": "CREATE_COMPLETE",
+                "Outputs": [
+                    {"OutputKey": "SinkArn", "OutputValue": "arn:aws:oam:us-east-1:444444444444:sink/1"},
+                    {"OutputKey": "DashboardName", "OutputValue": "handshake-fleet"},
+                ],
+            }
+        ]
+    },
+    "ListAttachedLinks": {"Items": [{"LinkArn": "a"}, {"LinkArn": "b"}]},
+    "GetDashboard": {"DashboardBody": "{}"},
+}
+
+
+@pytest.mark.parametrize("stack", ["hub", "HandshakeHub"])
+def test_a_hub_is_checked_as_one(stack):
+    result = doctor("--stack", stack, **HUB)
+    assert [line.split(": ")[0].split()[-1] for line in result.stdout.splitlines()] == ["stack", "links", "dashboard"]
+    assert (result.exit_code, "links: 2 accounts linked" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"ListAttachedLinks": {"Items": []}}, "links: no account is linked -> give the acceptors the setting"),
+        ({"GetDashboard": refused("ResourceNotFound")}, "dashboard: it is not there"),
+        (
+            {"DescribeStacks": {"Stacks": [{"StackName": "HandshakeHub", "StackStatus": "CREATE_COMPLETE"}]}},
+            "links: the stack HandshakeHub has no output SinkArn",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_hub(changes, says):
+    result = doctor("--stack", "hub", **(HUB | changes))
+    assert (result.exit_code, says in result.stdout) == (1, True)
+
+
+def test_of_a_stack_that_cannot_be_read_the_acceptor_is_examined():
+    result = doctor("--stack", "Mine", DescribeStacks=refused("ValidationError"))
+    assert len(result.stdout.splitlines()) == len(CHECKS)
 
 
 @pytest.mark.parametrize("trails", [{"trailList": []}, {"trailList": [{"TrailARN": "x"}]}])

@@ -227,6 +227,24 @@ def test_warnings_are_shown_and_do_not_refuse(ssm, write):
     assert "warning: allowlist.json: /Statement/0: Join can never allow anything" in result.stdout
 
 
+@pytest.mark.parametrize("long", ["pushed", "there already"])
+def test_a_document_that_costs_money_is_a_warning_and_not_refused(ssm, write, long):
+    statements = [allow(f"S{n}") for n in range(30)]
+    size = len(document(*statements).encode())
+    if long == "there already":
+        put(ssm, ALLOWLIST, document(*statements))
+        name, file = ALLOWLIST, write("team.json")
+    else:
+        name = file = write("team.json", *statements)
+
+    result = run("push", file, "--yes", "--json")
+
+    assert result.exit_code == 0
+    [warning] = json.loads(result.stdout)["warnings"]
+    assert warning["document"] == name
+    assert warning["message"].startswith(f"{size} bytes; over 4096 (4 KB) it takes an advanced parameter, which")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from handshakectl.commands import offline
 from handshakectl.main import app
 from local.world import ORGANIZATION, allow, deny, document
 
@@ -422,13 +423,24 @@ def test_the_installed_command_ends_with_the_contract_s_status(write, folder, ar
     assert status != 2 or result.stderr.count("\n") == 1
 
 
-def test_offline_verbs_never_load_an_aws_library(write):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", "good.json"],
+        ["simulate", "--policy", "good.json", "--handshake", INVITE, *IN_TIME, "--json"],
+        ["compare", "--base", "good.json", "--to", "good.json"],
+    ],
+)
+def test_offline_verbs_never_load_an_aws_library(write, arguments):
     write("good.json", allow())
     script = (
         "import sys; from handshakectl.main import app\n"
         "try: app()\n"
         "finally: print([m for m in ('boto3', 'botocore', 'rich') if m in sys.modules])"
     )
-    arguments = ["simulate", "--policy", "good.json", "--handshake", INVITE, *IN_TIME, "--json"]
     result = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
-    assert result.stdout.splitlines()[-1] == "[]"
+    assert (result.returncode, result.stdout.splitlines()[-1]) == (0, "[]")
+
+
+def test_every_offline_verb_is_held_to_it():
+    assert {path.stem for path in Path(offline.__path__[0]).glob("[a-z]*.py")} == {"validate", "simulate", "compare"}

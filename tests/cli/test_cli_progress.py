@@ -5,7 +5,10 @@ from io import StringIO
 
 import pytest
 
+from handshakectl.account.standing import Standing
+from handshakectl.account.status import Row
 from handshakectl.fleet.parallel import map_parallel
+from handshakectl.fleet.watching import Clock, watch
 
 
 class Terminal(StringIO):
@@ -29,6 +32,20 @@ def test_a_terminal_shows_what_is_under_way_and_how_far_it_is_and_then_nothing_o
     assert f"{doing} 3 accounts" in text
     assert "100%" in text
     assert text.endswith("\x1b[2K")  # the line is erased in the end
+
+
+def test_while_it_waits_a_terminal_shows_how_many_are_where(monkeypatch):
+    stream, rounds = Terminal(), iter([["joined", "waiting", "stuck"], ["joined"]])
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    def look(targets):
+        return [Row(str(number), None, Standing(verdict)) for number, verdict in enumerate(next(rounds))]
+
+    watch([1, 2, 3], look, 30, Clock(lambda: 0.0, lambda seconds: None))
+    assert "1 joined, 1 waiting, 1 stuck" in stream.getvalue()
+    assert "67%" in stream.getvalue()
 
 
 @pytest.mark.parametrize(("stream", "items"), [(StringIO, [1, 2, 3]), (Terminal, [1]), (Terminal, [])])

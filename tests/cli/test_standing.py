@@ -8,19 +8,18 @@ import pytest
 
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
-from handshake_core.handshake import Action
+from handshake_acceptor.reporting.record import Outcome
 from handshakectl.account.standing import UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ORG = "o-exampleorgid"
 BARE = Evidence(NOW, 5 * MINUTE, NONE, Mode.ENFORCE, NOW - 90 * MINUTE, NOW - MINUTE)
-ON_ITS_WAY = Waiting(Action.INVITE, ORG, NOW - MINUTE, DecisionKind.ACCEPT, Why("ACCEPT", "allowed"))
+ON_ITS_WAY = Waiting(NOW - MINUTE, DecisionKind.ACCEPT, Why("ACCEPT", "allowed"))
 
 
-def record(outcome: str, decision: str = "ACCEPT") -> LastRecord:
-    return LastRecord(NOW - MINUTE, decision, outcome, Why("THROTTLED", "later"))
+def record(outcome: str) -> LastRecord:
+    return LastRecord(NOW - MINUTE, outcome, Why("THROTTLED", "later"))
 
 
 @pytest.mark.parametrize(("kind", "outcome"), [*product(DecisionKind, [*Outcome, "NEW"])])
@@ -30,7 +29,7 @@ def record(outcome: str, decision: str = "ACCEPT") -> LastRecord:
 def test_nothing_that_waits_is_ok(
     kind: DecisionKind, outcome: str, mode: Mode | None, expected: str | None, age: timedelta
 ) -> None:
-    one = replace(ON_ITS_WAY, decision=kind, record=record(outcome, kind), since=NOW - age)
+    one = replace(ON_ITS_WAY, decision=kind, record=record(outcome), since=NOW - age)
     standing, why = judge(replace(BARE, mode=mode, waiting=(one,)), expected)
     assert standing in (Standing.WAITING, Standing.STUCK)
     assert standing is Standing.STUCK or (kind is DecisionKind.ACCEPT and mode is Mode.ENFORCE)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.names import NAME
 from local import observed
 from local.aws import wait_for
 from local.cloudwatch.metrics import Datum, evaluate
 from tests.e2e.conftest import Acceptor
-from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER
+from tests.support.origins import ALLOWED, BEYOND, DENIED, MEMBER, Origin
 
 
 def alarms(acceptor: Acceptor) -> dict[str, dict[str, Any]]:
@@ -32,8 +32,8 @@ def breaks_the_policy(acceptor: Acceptor) -> None:
     acceptor.invoke()
 
 
-def is_invited_by_a_stranger(acceptor: Acceptor) -> None:
-    acceptor.allow(ALLOWED)
+def is_nearly_allowed(acceptor: Acceptor) -> None:
+    acceptor.allow(Origin(DENIED.organization_id, ALLOWED.management_account_id))
     acceptor.invite(DENIED)
     acceptor.invoke()
 
@@ -61,7 +61,7 @@ def cannot_list(acceptor: Acceptor) -> None:
 
 SCENARIOS: dict[str, Callable[[Acceptor], None]] = {
     "policy-invalid": breaks_the_policy,
-    "nobody-allows": is_invited_by_a_stranger,
+    "nobody-allows": is_nearly_allowed,
     "expires-soon": is_invited_long_ago,
     "human-needed": allows_more_than_the_ceiling,
     "runs-fail": cannot_list,

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from handshake_acceptor.policy.store import PolicyStore
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
 from handshake_core.retry import Clock
 from local.service.handshake_service import Effect, Fault

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk import Environment, Stack
+from aws_cdk import Environment, Stack, Stage
 from aws_cdk.assertions import Template
 
 from handshake_acceptor_cdk import (
@@ -19,6 +19,7 @@ from handshake_acceptor_cdk import (
     Origin,
     PolicyFile,
     RelaySettings,
+    RelayStack,
     Settings,
     WrongSettings,
 )
@@ -91,3 +92,25 @@ def test_a_stack_in_another_region_is_refused_and_one_for_any_region_is_not() ->
     with pytest.raises(WrongSettings, match=r"^region eu-west-1: "):
         HandshakeAcceptor(somebodys_stack("eu-west-1"), "Handshakes", settings=Settings(), asset=STAND_IN)
     HandshakeAcceptor(somebodys_stack(None), "Handshakes", settings=Settings(), asset=STAND_IN)
+
+
+@pytest.mark.parametrize(
+    ("region", "settings", "place"),
+    [
+        (
+            "us-east-1",
+            {"observability_sink": "arn:aws-us-gov:oam:us-gov-west-1:111111111111:sink/1"},
+            "observabilitySink",
+        ),
+        ("us-gov-west-1", {"observability_sink": "arn:aws:oam:us-east-1:111111111111:sink/1"}, "observabilitySink"),
+        ("cn-northwest-1", {"tracing": True}, "tracing"),
+    ],
+)
+def test_settings_that_name_no_region_are_held_against_the_stacks(
+    region: str, settings: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(WrongSettings, match=f"^setting /{place}: "):
+        HandshakeAcceptor(somebodys_stack(region), "Handshakes", settings=Settings(**settings), asset=STAND_IN)
+    stage = Stage(app(), "There", env=Environment(account=ACCOUNT, region=region))
+    with pytest.raises(WrongSettings, match=f"^setting /{place}: "):
+        RelayStack(stage, "Relay", settings=RelaySettings(**settings), asset=STAND_IN)

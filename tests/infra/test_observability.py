@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.main import get_command
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.monitoring.saved_queries import DECISIONS, QUERIES, WHY_PENDING, Query
 from handshakectl.main import app
 from local.cloudwatch.dashboard_svg import Seen, draw
@@ -63,6 +63,12 @@ def mends_the_policy(account: Watched) -> None:
 def is_invited_by_a_stranger(account: Watched) -> None:
     account.world.invite(OTHER_MANAGEMENT)
     account.sweep()
+
+
+def is_nearly_allowed(account: Watched) -> None:
+    """The policy names its organization, with another one's management account."""
+    account.world.policy(allow(), allow("Typo", OTHER_ORGANIZATION))
+    is_invited_by_a_stranger(account)
 
 
 def denies_the_stranger(account: Watched) -> None:
@@ -140,7 +146,7 @@ def a_day_passes(account: Watched) -> None:
 
 SCENARIOS: dict[str, tuple[Step, set[str], Step]] = {
     "policy-invalid": (breaks_the_policy, {"policy-invalid"}, mends_the_policy),
-    "nobody-allows": (is_invited_by_a_stranger, {"nobody-allows"}, denies_the_stranger),
+    "nobody-allows": (is_nearly_allowed, {"nobody-allows"}, denies_the_stranger),
     "expires-soon": (brakes_until_an_invitation_nearly_expires, {"expires-soon"}, releases_the_brake),
     "human-needed": (lacks_a_payment_method, {"human-needed"}, gets_a_payment_method),
     "runs-fail": (cannot_list, {"runs-fail", "queue-not-empty"}, can_list_again_and_is_purged),
@@ -163,10 +169,22 @@ def test_an_alarm_rings_for_its_situation_alone_and_ends_with_it(watched: Watche
 
 
 def test_a_situation_that_lasts_rings_once_even_if_a_sweep_is_missed(watched: Watched) -> None:
-    is_invited_by_a_stranger(watched)
+    is_nearly_allowed(watched)
     watched.sweep(10)
     watched.pass_time(timedelta(minutes=10))
     watched.sweep(10)
+    assert watched.rang == ["nobody-allows"]
+
+
+def test_a_stranger_who_invites_rings_nothing_and_keeps_nobody_from_hearing_of_a_typing_error(watched: Watched) -> None:
+    is_invited_by_a_stranger(watched)
+    watched.sweep(10)
+    watched.world.now += timedelta(days=13)
+    watched.sweep(10)
+    assert watched.rang == []
+    watched.world.policy(allow(organization="o-exampleorgie"))
+    watched.world.invite()
+    watched.sweep()
     assert watched.rang == ["nobody-allows"]
 
 
@@ -489,7 +507,7 @@ def test_the_dashboard_can_be_turned_off_and_links_to_a_runbook_of_your_own() ->
 
 def test_the_dashboard_can_be_drawn_from_what_was_seen(watched: Watched, said: list[dict[str, Any]]) -> None:
     begin = watched.world.now
-    is_invited_by_a_stranger(watched)
+    is_nearly_allowed(watched)
     body = watched.deployed.only("AWS::CloudWatch::Dashboard")["DashboardBody"]
     states = {f"handshake-acceptor-{name}": state for name, state in watched.states.items()}
     picture = draw(body, Seen(watched.data, said, states, begin, watched.world.now))

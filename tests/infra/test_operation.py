@@ -13,7 +13,7 @@ from cfnlint.api import ManualArgs, lint
 
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
-from handshake_acceptor_cdk.partitions import HOME_REGIONS
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, TRACED
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
 from tests.support.synthesis import LOCAL, Deployed, synthesize, template, warnings
 
@@ -171,6 +171,7 @@ def for_every_region(settings: dict[str, Any], _region: str) -> AcceptorStack:
 def test_cfn_lint_finds_nothing(
     stack: Callable[[dict[str, Any], str], AcceptorStack], settings: dict[str, Any], region: str
 ) -> None:
+    settings = settings | {"tracing": settings.get("tracing", False) and region in TRACED}
     text = json.dumps(Template.from_stack(stack(settings, region)).to_json())
     # W3005: CDK says twice that the function comes after its role.
     found = lint(text, config=ManualArgs(regions=[region], ignore_checks=["W3005"]))

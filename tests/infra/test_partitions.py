@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from aws_cdk.region_info import RegionInfo
 
-from handshake_acceptor_cdk.partitions import COMMERCIAL, PARTITIONS, Partition
-from tests.support.synthesis import ACCOUNT, LOCAL, Deployed, hub, relay, synthesize, template
+from handshake_acceptor_cdk.partitions import COMMERCIAL, OTHERS, PARTITIONS, TRACED, Partition
+from handshake_acceptor_cdk.settings.reading import WrongSettings
+from tests.support.synthesis import ACCOUNT, LOCAL, ROOT, Deployed, hub, relay, synthesize, template
 
 EVERYTHING = LOCAL | {
     "declinable": LOCAL["origins"],
-    "tracing": True,
     "alarmEmail": "x@example.com",
     "policy": "local/demo/allowlist.json",
 }
 ASSET = {"AssetBucket": "example"}
 TEMPLATES: dict[str, Callable[[str], Deployed]] = {
-    "acceptor": lambda region: Deployed(synthesize(EVERYTHING, region)),
-    "acceptor without bootstrap": lambda region: Deployed(template(EVERYTHING), region=region, parameters=ASSET),
-    "relay": lambda region: Deployed(relay({"tracing": True, "alarmEmail": "x@example.com"}, region)),
+    "acceptor": lambda region: Deployed(synthesize(EVERYTHING | traced(region), region)),
+    "acceptor without bootstrap": lambda region: Deployed(
+        template(EVERYTHING | traced(region)), region=region, parameters=ASSET
+    ),
+    "relay": lambda region: Deployed(relay({"alarmEmail": "x@example.com"} | traced(region), region)),
     "hub": lambda region: Deployed(hub({"accounts": [ACCOUNT], "organizations": ["o-exampleorgid"]}, region)),
 }
 """Each as it is deployed in a region."""
+
+
+def traced(region: str) -> dict[str, bool]:
+    return {"tracing": region in TRACED}
+
 
 SERVICES = {f"{name}.amazonaws.com" for name in ("cloudwatch", "events", "lambda", "organizations", "scheduler")}
 """By these names the services are known in every partition, as principals and in CloudTrail's records."""
@@ -89,6 +97,81 @@ def test_a_ceiling_and_a_bus_are_written_with_the_partitions_arns(partition: Par
         assert bus["Resource"] == (
             f"arn:{partition.name}:events:{partition.home_region}:{ACCOUNT}:event-bus/handshake-acceptor"
         )
+
+
+DIFFERENT = {
+    "acceptor": {"AWS::Lambda::Function/Properties/LoggingConfig"},
+    "acceptor without bootstrap": {"AWS::Lambda::Function/Properties/LoggingConfig"},
+    "relay": {"AWS::Lambda::Function/Properties/LoggingConfig"},
+    "hub": set[str](),
+}
+"""What another partition's template has otherwise, or lacks, beside names of partition, region and console."""
+
+
+@pytest.mark.parametrize("partition", OTHERS, ids=lambda partition: partition.name)
+@every_template
+def test_what_differs_between_partitions_is_this_and_no_more(
+    name: str, partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "traced", lambda region: {"tracing": False})
+    assert set(differences(impartial(name, COMMERCIAL), impartial(name, partition))) == DIFFERENT[name]
+
+
+def impartial(name: str, partition: Partition) -> Any:
+    text = deployed_text(name, partition)
+    for own, general in (
+        (partition.console, "CONSOLE"),
+        (partition.home_region, "REGION"),
+        (f"arn:{partition.name}:", "arn:PARTITION:"),
+    ):
+        text = text.replace(own, general)
+    return json.loads(re.sub(r"Synthesized at [\w:+-]*", "", text))
+
+
+def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Where the two differ: the type of the resource, and the way to the property."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            resource = one.get(key) if isinstance(one.get(key), dict) else {}
+            step = resource.get("Type", key) if place == "" else f"{place}/{key}"
+            yield from differences(one.get(key), other.get(key), step)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for left, right in zip(one, other, strict=True):
+            yield from differences(left, right, place)
+    elif one != other:
+        yield place
+
+
+def documented() -> dict[str, list[str]]:
+    """The table of docs/fleet.md: each row's cells, in the order of `PARTITIONS`."""
+    _, section = (ROOT / "docs" / "fleet.md").read_text().split("## Partitions", 1)
+    rows = [re.split(r" *\| *", row.strip("| ")) for row in re.findall(r"^\|.*\|$", section, re.MULTILINE)]
+    return {row[0]: [cell.strip("`") for cell in row[1:]] for row in rows if len(row) == len(PARTITIONS) + 1}
+
+
+def test_the_documents_name_these_differences() -> None:
+    told = documented()
+    assert told["partition"] == [each.name for each in PARTITIONS]
+    assert told["home region"] == [each.home_region for each in PARTITIONS]
+    assert told["console"] == [each.console for each in PARTITIONS]
+    for name in ("acceptor", "acceptor without bootstrap", "relay"):
+        functions = [TEMPLATES[name](each.home_region).only("AWS::Lambda::Function") for each in PARTITIONS]
+        assert told["log format"] == [each.get("LoggingConfig", {}).get("LogFormat", "text") for each in functions]
+        assert told["`tracing`"] == ["taken" if "TracingConfig" in each else "refused" for each in functions]
+
+
+@pytest.mark.parametrize("stack", [synthesize, relay])
+def test_tracing_is_refused_where_there_is_none(stack: Callable[..., Any]) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        stack({"tracing": True}, "cn-northwest-1")
+    assert wrong.value.problems == ("setting /tracing: AWS has no X-Ray for functions in cn-northwest-1; leave it out",)
+
+
+def test_a_template_for_every_partition_that_traces_is_refused_where_there_is_none() -> None:
+    rules = Deployed(template({"tracing": True}), region="us-east-1").template["Rules"]
+    (assertion,) = rules["Traced"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [["us-east-1", "us-gov-west-1"], {"Ref": "AWS::Region"}]}
+    assert "Traced" not in Deployed(template({}), region="us-east-1").template["Rules"]
 
 
 def test_the_checks_notice_a_partition_that_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:

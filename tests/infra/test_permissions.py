@@ -9,6 +9,7 @@ import pytest
 from tests.support.synthesis import ACCOUNT, LOCAL, Deployed, synthesize
 
 QUEUE = "AWS::SQS::Queue.Arn"
+HUB_BUS = "arn:aws:events:us-east-1:555555555555:event-bus/handshake-acceptor-hub"
 CEILING = [
     "arn:aws:organizations::111111111111:handshake/o-exampleorgid/enable_all_features/*",
     "arn:aws:organizations::111111111111:handshake/o-exampleorgid/invite/*",
@@ -104,6 +105,38 @@ def test_tracing_costs_one_statement_more() -> None:
         "Resource": "*",
     }
     assert functions_statements(tracing=True) == [*BEYOND_ORGANIZATIONS, trace]
+
+
+@pytest.mark.parametrize(
+    ("setting", "arn"),
+    [
+        ("default", f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"),
+        (HUB_BUS, HUB_BUS),
+    ],
+)
+def test_telling_decisions_costs_one_statement_more(setting: str, arn: str) -> None:
+    tell = {
+        "Sid": "TellDecisions",
+        "Effect": "Allow",
+        "Action": "events:PutEvents",
+        "Resource": arn,
+        "Condition": {
+            "ForAllValues:StringEquals": {"events:source": "handshake-acceptor"},
+            "Null": {"events:source": "false"},
+            "StringEquals": {"events:detail-type": ["Handshake Decision", "Handshake Policy Invalid"]},
+        },
+    }
+    assert [*functions_statements(decisionBus=setting)] == [
+        *BEYOND_ORGANIZATIONS[:3],
+        tell,
+        *BEYOND_ORGANIZATIONS[3:],
+    ]
+
+
+@pytest.mark.parametrize("bus", [{}, {"decisionBus": "default"}, {"decisionBus": HUB_BUS}])
+def test_the_function_knows_of_a_bus_only_where_one_is_set(bus: dict[str, str]) -> None:
+    function = Deployed(synthesize(bus)).only("AWS::Lambda::Function")
+    assert function["Environment"]["Variables"].get("DECISION_BUS") == bus.get("decisionBus")
 
 
 def test_another_prefix_is_the_only_one_that_can_be_read() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor.metric import NAMESPACE
-from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.reporting.metric import NAMESPACE
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_acceptor_cdk.names import NAME
 from local.cloudwatch.metrics import Datum, evaluate, read

@@ -10,7 +10,7 @@ import pytest
 
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from tests.support.pages import sections
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
+from handshake_core import retry
 from local.adapters.moto import handshakes_in_moto
 from local.service.handshake_service import Fault, HandshakeService
 from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
@@ -53,6 +55,14 @@ def handler(service: HandshakeService, logged: StringIO) -> ModuleType:
     module.logger.registered_handler.stream = logged
     boto3.client("ssm").put_parameter(Name=f"{PREFIX}mode", Value="enforce", Type="String")
     boto3.client("ssm").put_parameter(Name=f"{PREFIX}policy/allowlist", Value=document(allow()), Type="String")
+    return module
+
+
+@pytest.fixture
+def telling(service: HandshakeService, logged: StringIO, monkeypatch: pytest.MonkeyPatch, request: Any) -> ModuleType:
+    """The handler where the setting `decisionBus` names a bus."""
+    monkeypatch.setenv("DECISION_BUS", "default")
+    module: ModuleType = request.getfixturevalue("handler")
     return module
 
 
@@ -142,3 +152,111 @@ def test_its_calls_carry_its_name(handler: ModuleType) -> None:
         client.meta.events.register("before-send", lambda request, **_: sent.append(request.headers["User-Agent"]))
     handler.handler({}, Context())
     assert [agent.split()[0] for agent in sent] == [b"handshake-acceptor"] * 2  # Powertools adds itself
+
+
+# Decision events
+
+
+def puts(module: ModuleType) -> list[dict[str, Any]]:
+    """What the client sends from now on."""
+    sent: list[dict[str, Any]] = []
+    client = module._TOLD._client()
+    client.meta.events.register("provide-client-params.events.PutEvents", lambda params, **_: sent.append(params))
+    return sent
+
+
+def test_without_a_bus_nothing_is_told(handler: ModuleType, service: HandshakeService) -> None:
+    invite(service)
+    assert handler._TOLD is None
+    assert [each["outcome"] for each in handler.handler({}, Context())["decisions"]] == ["ACCEPTED"]
+
+
+def test_an_idle_run_does_not_even_make_the_client(telling: ModuleType) -> None:
+    telling.handler({}, Context())
+    assert telling._TOLD._client.cache_info().currsize == 0
+
+
+def test_the_real_client_puts_what_is_told(telling: ModuleType, service: HandshakeService, logged: StringIO) -> None:
+    invite(service)
+    sent = puts(telling)
+    answer = telling.handler({}, Context())
+    (entry,) = sent[0]["Entries"]
+    assert json.loads(entry["Detail"]) == {"version": "1"} | answer["decisions"][0]
+    assert (entry["EventBusName"], entry["DetailType"]) == ("default", "Handshake Decision")
+    assert [line["message"] for line in lines(logged.getvalue())] == ["decision", "run"]
+    client = telling._TOLD._client()
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (3, 15)
+
+
+def test_what_could_not_be_told_fails_the_run_at_its_end_and_is_told_first_in_the_next(
+    telling: ModuleType, service: HandshakeService, logged: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    class Client:
+        """A bus that takes nothing, and then everything."""
+
+        def put_events(self, **request: Any) -> dict[str, Any]:
+            calls.append("PutEvents")
+            if "next run" not in calls:
+                raise ConnectTimeoutError(endpoint_url="https://events.us-east-1.amazonaws.com")
+            return {"Entries": [{"EventId": "x"}]}
+
+    class Short(Context):
+        """There is no time for a second try."""
+
+        def get_remaining_time_in_millis(self) -> int:
+            return 19_000 if calls[-1:] == ["PutEvents"] else 240_000
+
+    def note(model: Any, **_: Any) -> None:
+        calls.append(model.name)
+
+    telling._ORGANIZATIONS.meta.events.register("provide-client-params.organizations", note)
+    monkeypatch.setattr(telling._TOLD, "_client", Client)
+    wanted = invite(service)
+    with pytest.raises(telling.RunFailed, match=r"^DECISION_UNSENT$"):
+        telling.handler({}, Short())
+    assert service.handshake(wanted).state.value == "ACCEPTED"
+    assert (calls[-1], calls.count("AcceptHandshake")) == ("PutEvents", 1)
+    (run,) = [line for line in lines(logged.getvalue()) if line["message"] == "run"]
+    assert run["failures"] == ["DECISION_UNSENT"]
+    calls[:] = ["next run"]
+    telling.handler({}, Context())
+    assert calls == ["next run", "PutEvents", "ListHandshakesForAccount"]
+
+
+def test_a_refused_event_is_a_line_in_the_log_and_no_failure(
+    telling: ModuleType, service: HandshakeService, logged: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client:
+        def put_events(self, **request: Any) -> dict[str, Any]:
+            return {"Entries": [{"ErrorCode": "AccessDeniedException", "ErrorMessage": "for mary@example.com"}]}
+
+    monkeypatch.setattr(telling._TOLD, "_client", Client)
+    wanted = invite(service)
+    telling.handler({}, Context())
+    (line,) = [line for line in lines(logged.getvalue()) if line["message"] == "event refused"]
+    said = {key: line[key] for key in ("level", "detail_type", "handshake_id", "code")}
+    assert said == {
+        "level": "WARNING",
+        "detail_type": "Handshake Decision",
+        "handshake_id": wanted,
+        "code": "AccessDeniedException",
+    }
+    assert "@" not in logged.getvalue()
+
+
+def test_time_to_tell_is_kept_back_where_there_is_a_bus(telling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def run(self: Any, trigger: Any) -> Any:
+        seen.append(self._clock.remaining())
+        raise KeyError
+
+    monkeypatch.setattr(telling.Reconcile, "run", run)
+    for told in (telling._TOLD, None):
+        monkeypatch.setattr(telling, "_TOLD", told)
+        with pytest.raises(KeyError):
+            telling.handler({}, Context())
+    assert seen == [240 - retry.CALL, 240]

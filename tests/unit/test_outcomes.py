@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
-from handshake_acceptor.metric import NAMESPACE, Metric
 from handshake_acceptor.policy.decide import DecisionKind
-from handshake_acceptor.record import Outcome, Record, Report
-from handshake_acceptor.telemetry import Telemetry
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
@@ -39,7 +39,7 @@ OUTCOMES: dict[Outcome, tuple[bool, Metric | None, str | None, bool]] = {
     Outcome.RETRY_LATER: (True, None, None, True),
     Outcome.NEEDS_HUMAN: (True, Metric.NEEDS_HUMAN, "red", False),
 }
-# Whether it counts as one that no statement names, and whether its expiry is told; its colour in a terminal.
+# Whether it counts as a near miss, if it is one, and whether its expiry is told; its colour in a terminal.
 DECISIONS: dict[DecisionKind, tuple[bool, bool, str | None]] = {
     DecisionKind.ACCEPT: (False, True, "green"),
     DecisionKind.DENY: (False, False, "red"),
@@ -52,16 +52,17 @@ CONSUMERS = {
     "lambda/handshake_acceptor/plan.py",  # which are acted on, and what becomes of the others
     "lambda/handshake_acceptor/policy/decide.py",
     "lambda/handshake_acceptor/reconcile.py",
-    "lambda/handshake_acceptor/record.py",
-    "lambda/handshake_acceptor/telemetry.py",
+    "lambda/handshake_acceptor/reporting/decision_events.py",
+    "lambda/handshake_acceptor/reporting/record.py",
+    "lambda/handshake_acceptor/reporting/telemetry.py",
+    "infra/handshake_acceptor_cdk/events/hub_bus.py",  # which become a message
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
-    "cli/handshakectl/account/waiting.py",
     "cli/handshakectl/commands/pending.py",
     "cli/handshakectl/commands/run.py",
-    "cli/handshakectl/commands/simulate.py",
-    "cli/handshakectl/fleet/status.py",
+    "cli/handshakectl/commands/offline/simulate.py",
+    "cli/handshakectl/account/status.py",
     "cli/handshakectl/output.py",
     "cli/handshakectl/policy/unreachable.py",
     "local/demo/__main__.py",
@@ -115,8 +116,11 @@ def test_what_an_outcome_means_to_others(record: Record, outcome: Outcome) -> No
 @pytest.mark.parametrize("kind", DecisionKind)
 def test_what_a_decision_means_to_others(record: Record, kind: DecisionKind) -> None:
     unnamed, expiry, colour = DECISIONS[kind]
-    metrics = metrics_of(replace(record, decision=replace(record.decision, kind=kind)))
-    assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == (unnamed, expiry)
+    for near_miss in (True, False):
+        decision = replace(record.decision, kind=kind, near_miss=near_miss)
+        metrics = metrics_of(replace(record, decision=decision))
+        told = (unnamed, expiry) if near_miss or not unnamed else (False, False)
+        assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == told
     assert COLOURS.get(kind) == colour
 
 
@@ -144,6 +148,11 @@ def test_who_cannot_be_believed_needs_a_person_while_it_waits(record: Record) ->
 def test_a_summary_is_one_line_of_bounded_length(record: Record) -> None:
     reasons = (Reason("LONG", "x" * 1000),)
     assert len(replace(record, reasons=reasons).summary) == 600
+
+
+def test_a_summary_is_plain_text_whatever_a_policy_quotes(record: Record) -> None:
+    reasons = (Reason("POLICY_INVALID", 'at "a\\b":\n\tnot\x0b\x00 one'),)
+    assert replace(record, reasons=reasons).summary.endswith(": at 'a/b': not one.")
 
 
 @pytest.mark.parametrize(("heading", "kinds"), [("decision", DecisionKind), ("outcome", Outcome)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,16 @@ def test_a_deep_nest_of_resources_is_searched_to_its_bottom() -> None:
 )
 def test_what_is_no_object_is_no_handshake(raw: object, seen: str) -> None:
     expected = InvalidHandshake("", (reason("NOT_A_HANDSHAKE", "this is not a handshake", seen),), finished=False)
-    assert Handshake.from_api(raw, listed=True) == expected
+    assert Handshake.from_api(raw, listed=False) == expected
+    assert Handshake.from_api(raw, listed=True) == replace(expected, listed=True)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("fault", [{"Arn": None}, {"State": "NEW"}])
+def test_what_cannot_be_believed_says_whether_our_list_showed_it(fault: dict[str, Any], listed: bool) -> None:
+    result = Handshake.from_api(raw_handshake() | fault, listed=listed)
+    assert isinstance(result, InvalidHandshake)
+    assert result.listed is listed
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from handshake_acceptor.observed import ObservedState
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_core import retry
 from handshake_core.handshake import Account, Handshake, InvalidHandshake
 from handshakectl.account.session import Aws, Caller
-from handshakectl.account.waiting import look
+from handshakectl.account.standing import USUAL_PERIOD
 from handshakectl.clock import clock
 from handshakectl.failures import attempt
 from handshakectl.names import NAME, STACK
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
-_PERIOD = timedelta(minutes=5)
+_WEEK = timedelta(days=7)
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _MOST_EVENTS = 10_000
 
@@ -64,13 +63,14 @@ class once(Generic[T]):  # noqa: N801 - it is read like `property`
 
 
 class Deployment:
-    """One account's acceptor. Every part raises what botocore raises where it cannot be read."""
+    """One account's acceptor, or relay. Every part raises what botocore raises where it cannot be read."""
 
-    def __init__(self, aws: Aws, caller: Caller, stack: str | None, prefix: str) -> None:
-        """`stack` None: the usual name, or the stack that the function belongs to."""
+    def __init__(self, aws: Aws, caller: Caller, stack: str | None, prefix: str, name: str = NAME) -> None:
+        """`stack` None: the usual name, or the stack that the function belongs to. `name` is the function's."""
         self.aws = aws
         self.caller = caller
         self.prefix = prefix
+        self.name = name
         self.answers: dict[str, tuple[Any, Exception | None]] = {}
         self._stack = stack
 
@@ -87,14 +87,19 @@ class Deployment:
         usual = attempt(lambda: described(STACK), "ValidationError")
         if usual is not None:
             return usual
-        resources = cloudformation.describe_stack_resources(PhysicalResourceId=NAME)["StackResources"]
+        resources = cloudformation.describe_stack_resources(PhysicalResourceId=self.name)["StackResources"]
         return described(resources[0]["StackId"])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What the stack says of itself, by name."""
+        return {each["OutputKey"]: each["OutputValue"] for each in self.stack.get("Outputs", [])}
 
     @once
     def function(self) -> FunctionConfigurationResponseTypeDef:
         """The function's configuration."""
         client: LambdaClient = self.aws.client("lambda")
-        return client.get_function_configuration(FunctionName=NAME)
+        return client.get_function_configuration(FunctionName=self.name)
 
     @once
     def schedule(self) -> GetScheduleOutputTypeDef:
@@ -111,12 +116,6 @@ class Deployment:
     def snapshot(self) -> PolicySnapshot:
         """What the function makes of them."""
         return self.parameters.snapshot()
-
-    @once
-    def pending(self) -> ObservedState:
-        """What waits here. The account's own organization is asked for only if something does."""
-        organizations = Organizations(self.aws.client("organizations"), clock())
-        return look(organizations, lambda: self.snapshot, self.caller, ask_always=False)
 
     @once
     def account(self) -> Account:
@@ -144,8 +143,8 @@ class Deployment:
         try:
             match = _RATE.fullmatch(self.schedule["ScheduleExpression"])
         except retry.CALL_FAILURES:
-            return _PERIOD
-        return timedelta(**{f"{match[2]}s": int(match[1])}) if match else _PERIOD
+            return USUAL_PERIOD
+        return timedelta(**{f"{match[2]}s": int(match[1])}) if match else USUAL_PERIOD
 
     @once
     def two_sweeps_ago(self) -> datetime:
@@ -158,9 +157,22 @@ class Deployment:
         found = max(self._records(self.two_sweeps_ago, "run"), key=lambda each: each[0], default=None)
         return (datetime.fromtimestamp(found[0] / 1000, UTC), found[1]) if found else None
 
-    def _records(self, since: datetime, *messages: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    @once
+    def last_hint(self) -> datetime | None:
+        """When a hint last woke the acceptor, within seven days."""
+        woken = self._records(datetime.now(UTC) - _WEEK, "run", pattern='{ $.trigger = "hint" }')
+        times = [at for at, record in woken if record.get("trigger") == "hint"]
+        return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
+
+    @once
+    def hints_sent(self) -> dict[str, datetime]:
+        """The handshakes of which the relay told somebody within seven days, each with when it did."""
+        sent = self._records(datetime.now(UTC) - _WEEK, "hint", pattern='{ $.message = "hint" }')
+        return {str(record.get("handshake_id")): datetime.fromtimestamp(at / 1000, UTC) for at, record in sent}
+
+    def _records(self, since: datetime, *messages: str, pattern: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
         """Every record of these since then, and when it was written, in milliseconds since 1970."""
-        for event in islice(self._events(since), _MOST_EVENTS):
+        for event in islice(self._events(since, pattern), _MOST_EVENTS):
             try:
                 record = json.loads(event["message"])
             except ValueError:
@@ -168,9 +180,10 @@ class Deployment:
             if isinstance(record, dict) and record.get("message") in messages:
                 yield event["timestamp"], record
 
-    def _events(self, since: datetime) -> Iterable[FilteredLogEventTypeDef]:
+    def _events(self, since: datetime, pattern: str) -> Iterable[FilteredLogEventTypeDef]:
         logs: CloudWatchLogsClient = self.aws.client("logs")
         pages = logs.get_paginator("filter_log_events")
         start = int(since.timestamp() * 1000)
-        for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}", startTime=start):
+        narrowed: Any = {"filterPattern": pattern} if pattern else {}
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{self.name}", startTime=start, **narrowed):
             yield from page["events"]

@@ -12,8 +12,7 @@ from enum import StrEnum
 
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
-from handshake_core.handshake import Action
+from handshake_acceptor.reporting.record import Outcome
 
 UNKNOWN = "UNKNOWN"
 """The organization, where AWS does not tell."""
@@ -48,7 +47,6 @@ class LastRecord:
     """What the log says last of a handshake; a word that nobody knows here stays as it is."""
 
     at: datetime
-    decision: str
     outcome: str
     why: Why
 
@@ -57,8 +55,6 @@ class LastRecord:
 class Waiting:
     """A handshake that counts, with what the policy says of it now."""
 
-    action: Action | None
-    organization_id: str | None
     since: datetime | None
     decision: DecisionKind
     why: Why

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from handshake_acceptor.observed import ObservedState, is_pending, urgency
-from handshake_acceptor.organizations import Organizations, unknown_account
+from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan, plan
-from handshake_acceptor.policy.decide import DecisionKind
 from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshakectl.account.session import Caller
@@ -14,23 +13,15 @@ from handshakectl.account.session import Caller
 BY_HAND = Trigger(TriggerKind.MANUAL, "", None)
 
 
-def look(
-    organizations: Organizations, read: Callable[[], PolicySnapshot], caller: Caller, *, ask_always: bool = True
-) -> ObservedState:
-    """The same view that a run of the function begins with; unless `ask_always` it asks, like a run, what it must."""
+def look(organizations: Organizations, read: Callable[[], PolicySnapshot], caller: Caller) -> ObservedState:
+    """The same view that a run of the function begins with."""
     listed = organizations.list()
     now = datetime.now(UTC)
     waiting = sorted((each for each in listed.handshakes if is_pending(each, now)), key=urgency)
-    of = organizations.account if waiting or ask_always else unknown_account
-    account = of(caller.account_id, caller.partition)
+    account = organizations.account(caller.account_id, caller.partition)
     return ObservedState(tuple(waiting), read(), account, listed.count)
 
 
 def decided(view: ObservedState) -> list[Plan]:
     """Each handshake of a view with the decision it would get now."""
     return plan(view, BY_HAND, datetime.now(UTC))
-
-
-def nobody_allows(view: ObservedState) -> int:
-    """How many handshakes of a view no statement allows or denies: what the alarm of that name counts."""
-    return sum(each.decision.kind in (DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE) for each in decided(view))

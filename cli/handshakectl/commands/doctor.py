@@ -1,15 +1,19 @@
 """`handshakectl doctor`: is the acceptor deployed, awake and allowed to do its work? Looked at from the outside."""
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
-from handshakectl.account.checks import Finding, Verdict, examine, not_entered
-from handshakectl.errors import EXIT_NO, EXIT_YES
+from handshake_acceptor.policy.decide import NONE
+from handshake_core.handshake import ORGANIZATION_ID
+from handshakectl.account.checks.examine import examine
+from handshakectl.account.checks.finding import Finding, Verdict, not_entered
+from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.fleet.grouping import alike, totals
 from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, label, selected
+from handshakectl.fleet.selection import Target, selected
 from handshakectl.options import (
     PARALLEL,
     Accounts,
@@ -21,82 +25,131 @@ from handshakectl.options import (
     Profiles,
     Region,
     Role,
-    Stack,
     prefix,
 )
-from handshakectl.output import plural, say, say_json, word
+from handshakectl.output import label, plural, say, say_json, say_table, word
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What was found in one account."""
+
+    account_id: str | None
+    profile: str | None
+    findings: list[Finding]
+
+    @property
+    def healthy(self) -> bool:
+        return all(found.verdict is Verdict.OK for found in self.findings)
+
+    @property
+    def label(self) -> str:
+        return label(self.account_id, self.profile)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"healthy": self.healthy, "checks": [found.as_dict() for found in self.findings]}
+
+
 @app.command(cls=ManyValues)
 def doctor(
+    expect_current: Annotated[
+        str | None,
+        typer.Option(
+            "--expect-current",
+            metavar="NONE|o-…",
+            help="Before a wave: the organization that every account is in now. One table, a row an account.",
+        ),
+    ] = None,
     profiles: Profiles = None,
     role: Role = None,
     accounts: Accounts = None,
     accounts_file: AccountsFile = None,
     parallel: Parallel = PARALLEL,
-    stack: Stack = None,
+    stack: Annotated[
+        str | None,
+        typer.Option(
+            "--stack",
+            metavar="acceptor|relay|hub|NAME",
+            help="What to look at: one of the three, or the deployed stack's name.",
+            show_default="the acceptor",
+        ),
+    ] = None,
     profile: Profile = None,
     region: Region = None,
     path: Prefix = None,
     as_json: Json = False,
 ) -> int:
-    """Check a deployed account: region, stack, function, rules, schedule, policy, permissions, queue, last run,
-    and whether somebody else answered handshakes.
+    """Check what is deployed in an account, or in many: is it whole, awake, and allowed to do its work?
 
     Reads only. Exit status 0 if all is well, 1 if anything is wrong or cannot be told.
     """
+    if expect_current is not None and expect_current != NONE and not ORGANIZATION_ID.fullmatch(expect_current):
+        raise BadInput(f"--expect-current: {expect_current!r} is neither {NONE} nor an organization's id")
     where = prefix(path)
     selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
-    if selection.alone:
-        aws, caller = selection.targets[0].enter()
-        findings = examine(aws, caller, stack, where)
-        if as_json:
-            say_json(_as_dict(findings))
-        else:
-            for found in findings:
-                _say(found)
-        return EXIT_YES if _healthy(findings) else EXIT_NO
 
-    def examined(target: Target) -> tuple[str, list[Finding]]:
+    def examined(target: Target) -> _Examined:
         aws, caller = target.enter()
-        return caller.account_id, examine(aws, caller, stack, where)
+        return _Examined(caller.account_id, target.profile, examine(aws, caller, stack, where, expect_current))
 
-    every: list[tuple[str | None, str | None, list[Finding]]] = []
-    answers = map_parallel(selection.targets, examined, parallel, doing="examining")
-    for target, answer in zip(selection.targets, answers, strict=True):
-        if isinstance(answer, Failed):
-            every.append((target.account_id, target.profile, [not_entered(answer.why)]))
-        else:
-            every.append((answer[0], target.profile, answer[1]))
-    if as_json:
-        say_json([{"account_id": id_, "profile": name} | _as_dict(findings) for id_, name, findings in every])
+    if selection.alone:
+        every = [examined(selection.targets[0])]
+    else:
+        answers = map_parallel(selection.targets, examined, parallel, doing="examining")
+        every = [
+            _Examined(target.account_id, target.profile, [not_entered(answer.why)])
+            if isinstance(answer, Failed)
+            else answer
+            for target, answer in zip(selection.targets, answers, strict=True)
+        ]
+    if as_json and selection.alone:
+        say_json(every[0].as_dict())
+    elif as_json:
+        say_json([{"account_id": one.account_id, "profile": one.profile} | one.as_dict() for one in every])
+    elif expect_current is not None:
+        _say_table(every)
+    elif selection.alone:
+        for found in every[0].findings:
+            _say(found)
     else:
         _say_many(every)
-    return EXIT_YES if all(_healthy(findings) for *_, findings in every) else EXIT_NO
+    return EXIT_YES if all(one.healthy for one in every) else EXIT_NO
 
 
-def _healthy(findings: Iterable[Finding]) -> bool:
-    return all(found.verdict is Verdict.OK for found in findings)
+def _say_table(every: list[_Examined]) -> None:
+    """A row an account and a column a check; what is not well stands in the last one."""
+    checks = list(dict.fromkeys(found.check for one in every for found in one.findings))
+    rows = []
+    for one in every:
+        verdicts = {found.check: found.verdict.value for found in one.findings}
+        why = "; ".join(f"{each.check}: {_told(each)}" for each in one.findings if each.verdict is not Verdict.OK)
+        cells = (verdicts.get(check, "") for check in checks)
+        rows.append(["ok" if one.healthy else "not ok", one.label, *cells, why])
+    say_table(("ready", "account", *checks, "why"), rows)
+    _say_totals(every)
 
 
-def _as_dict(findings: list[Finding]) -> dict[str, Any]:
-    return {"healthy": _healthy(findings), "checks": [found.as_dict() for found in findings]}
-
-
-def _say_many(every: list[tuple[str | None, str | None, list[Finding]]]) -> None:
+def _say_many(every: list[_Examined]) -> None:
     """What is not well, each once with the accounts in which it is so."""
-    bad = [(found, label(id_, name)) for id_, name, findings in every for found in findings]
-    for found, same in alike((each for each in bad if each[0].verdict is not Verdict.OK), lambda each: each[0]):
+    bad = [(found, one.label) for one in every for found in one.findings if found.verdict is not Verdict.OK]
+    for found, same in alike(bad, lambda each: each[0]):
         say(f"{plural(len(same), 'account')} ({', '.join(name for _, name in same)}):")
         _say(found)
-    say(totals(["ok" if _healthy(findings) else "not ok" for *_, findings in every], ("ok", "not ok")))
+    _say_totals(every)
+
+
+def _say_totals(every: Iterable[_Examined]) -> None:
+    say(totals(["ok" if one.healthy else "not ok" for one in every], ("ok", "not ok")))
 
 
 def _say(finding: Finding) -> None:
-    advice = f" -> {finding.advice}" if finding.advice else ""
     padding = " " * (len(Verdict.CANNOT_TELL) - len(finding.verdict))
     typer.echo(f"{word(finding.verdict)}{padding}  ", nl=False)
-    say(f"{finding.check}: {finding.why}{advice}")
+    say(f"{finding.check}: {_told(finding)}")
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.why} -> {finding.advice}" if finding.advice else finding.why

@@ -9,7 +9,9 @@ from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.store import PolicySnapshot
-from handshake_acceptor.record import Outcome, Record
+from handshake_acceptor.reporting.record import Outcome, Record
+from handshake_core import retry
+from handshakectl.account.deployment import Deployment
 from handshakectl.account.session import Aws
 from handshakectl.account.waiting import BY_HAND, decided, look
 from handshakectl.clock import clock
@@ -20,6 +22,13 @@ from handshakectl.policy.parameters import Parameters, read
 
 app = typer.Typer(add_completion=False)
 
+_SHOWN = {
+    "handshake": "handshake_id",
+    "action": "action",
+    "organization": "organization_id",
+    "management": "management_account_id",
+    "expires": "expires_at",
+}
 _NOT_YET = ("outcome", "trigger", "attempts")  # keys of a record that only a run can fill
 
 
@@ -30,7 +39,7 @@ def pending(
     path: Prefix = None,
     as_json: Json = False,
 ) -> int:
-    """Show the account's pending handshakes, each with the decision it would get.
+    """Show the account's pending handshakes, each with the decision it would get, and what the last run said of it.
 
     Nothing is accepted or declined. Exit status 1 if the policy is invalid, so that nothing can be allowed.
     """
@@ -49,6 +58,7 @@ def pending(
     plans = decided(view)
     policy = view.snapshot.policy
     valid = not isinstance(policy, InvalidPolicy)
+    last = _last_words(Deployment(aws, caller, None, where)) if plans else {}
     if as_json:
         say_json(
             {
@@ -58,7 +68,7 @@ def pending(
                 "mode": mode,
                 "policy_version": None if isinstance(policy, InvalidPolicy) else policy.version,
                 "errors": [str(error) for error in policy.told] if isinstance(policy, InvalidPolicy) else [],
-                "handshakes": [_as_dict(each) for each in plans],
+                "handshakes": [_as_dict(each) | {"last_run": last.get(each.handshake.id)} for each in plans],
             }
         )
         return EXIT_YES if valid else EXIT_NO
@@ -68,8 +78,8 @@ def pending(
         for error in policy.told:
             say(f"the policy is invalid: {error}", "red")
     if plans:
-        headers = ("decision", "expected", "handshake", "action", "organization", "management", "expires", "why")
-        say_table(headers, [_row(each) for each in plans])
+        headers = ("decision", "expected", "last run", *_SHOWN, "why")
+        say_table(headers, [_row(each, last.get(each.handshake.id)) for each in plans])
     else:
         say("no handshake is pending")
     return EXIT_YES if valid else EXIT_NO
@@ -90,8 +100,27 @@ def _as_dict(planned: Plan) -> dict[str, Any]:
     return {"expected": record["outcome"]} | {key: value for key, value in record.items() if key not in _NOT_YET}
 
 
-def _row(planned: Plan) -> list[str]:
+def _last_words(deployed: Deployment) -> dict[Any, dict[str, Any]]:
+    """What the function's log says last of each handshake; nothing where the caller may not read it."""
+    try:
+        said = deployed.said
+    except retry.READ_FAILURES:
+        return {}
+    return {
+        record.get("handshake_id"): {
+            "at": at.isoformat(timespec="seconds"),
+            "outcome": str(record.get("outcome")),
+            "summary": str(record.get("summary")),
+        }
+        for at, record in said
+        if record["message"] == "decision"
+    }
+
+
+def _row(planned: Plan, last: dict[str, Any] | None) -> list[str]:
     record = _as_dict(planned)
+    expected, outcome = record["expected"], last["outcome"] if last else ""
     why = "; ".join(reason["message"] for reason in record["reasons"])
-    keys = ("decision", "expected", "handshake_id", "action", "organization_id", "management_account_id", "expires_at")
-    return [*(record[key] or "?" for key in keys), why]
+    if last and outcome != expected:
+        why = last["summary"]  # what a run met with, which nobody can know before
+    return [record["decision"], expected, outcome, *(record[key] or "?" for key in _SHOWN.values()), why]

@@ -13,7 +13,7 @@ from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES, BadInput
 from handshakectl.failures import attempt
 from handshakectl.fleet.grouping import totals
 from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, label, targets
+from handshakectl.fleet.selection import Target, targets
 from handshakectl.names import NAME
 from handshakectl.options import (
     PARALLEL,
@@ -26,7 +26,7 @@ from handshakectl.options import (
     Region,
     Role,
 )
-from handshakectl.output import complain, sanitize, say, say_json, say_table
+from handshakectl.output import complain, label, sanitize, say, say_json, say_table
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)

@@ -1,6 +1,5 @@
 """`handshakectl status`: has each account joined, does it wait, is it stuck, and why?"""
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,13 +7,14 @@ from typing import Annotated
 import typer
 
 from handshake_core.handshake import ORGANIZATION_ID
-from handshakectl.account.checks import not_entered
+from handshakectl.account.checks.finding import not_entered
+from handshakectl.account.deployment import Deployment
 from handshakectl.account.standing import Standing, Why
+from handshakectl.account.status import HEADERS, Row, row_of
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.fleet.grouping import totals
 from handshakectl.fleet.parallel import Failed, map_parallel
 from handshakectl.fleet.selection import Target, refuse_twins, selected
-from handshakectl.fleet.status import HEADERS, Row, status_of
 from handshakectl.fleet.watching import Clock, watch
 from handshakectl.options import (
     PARALLEL,
@@ -30,7 +30,7 @@ from handshakectl.options import (
     Stack,
     prefix,
 )
-from handshakectl.output import complain, say, say_json, say_table
+from handshakectl.output import say, say_json, say_table
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
@@ -71,15 +71,17 @@ def status(
     if selection.alone:
         selection.targets[0].enter()  # without credentials it is bad input, and no account
 
+    def row(target: Target) -> Row:
+        return row_of(Deployment(*target.enter(), stack, where), target.profile, expect)
+
     def look(targets: Sequence[Target]) -> list[Row]:
-        answers = map_parallel(targets, lambda one: status_of(one, stack, where, expect), parallel, doing="looking at")
+        answers = map_parallel(targets, row, parallel, doing="looking at")
         return [
             _unreachable(target, answer.why) if isinstance(answer, Failed) else answer
             for target, answer in zip(targets, answers, strict=True)
         ]
 
-    tell = complain if sys.stderr.isatty() else None
-    found = watch(selection.targets, look, wait or 0, Clock(time.monotonic, time.sleep), tell)
+    found = watch(selection.targets, look, wait or 0, Clock(time.monotonic, time.sleep))
     refuse_twins((row.account_id, row.profile) for row in found if row.account_id)
     rows = sorted(found, key=lambda row: (row.account_id or "", row.profile or ""))
     shown = [row for row in rows if not (problems and row.verdict in _WELL)]

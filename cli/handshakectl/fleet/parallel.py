@@ -48,7 +48,10 @@ def map_parallel(
             answers[index] = _answer(work, items[index])
             progress(len(answers))
 
-    with progress_bar(doing, len(items)) as progress, ThreadPoolExecutor(parallel) as pool:
+    with (
+        progress_bar(f"{doing} {plural(len(items), 'account')}", len(items)) as progress,
+        ThreadPoolExecutor(parallel) as pool,
+    ):
         try:
             submitted = [pool.submit(one, index) for index in range(len(items))]
             ready.set()

@@ -112,11 +112,6 @@ def refuse_twins(found: Iterable[tuple[str, str | None]]) -> None:
             raise BadInput(f"--profiles: {names} are the same account, {account_id}; give one of them")
 
 
-def label(account_id: str | None, profile: str | None) -> str:
-    """An account as people see it: `222222222222`, or with its profile."""
-    return " ".join([*([account_id] if account_id else []), *([f"({profile})"] if profile else [])])
-
-
 def _own(make: Callable[[], Aws]) -> Callable[[], tuple[Aws, Caller]]:
     def enter() -> tuple[Aws, Caller]:
         aws = make()

@@ -17,8 +17,8 @@ from handshakectl.account.session import Aws, Caller
 from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES
 from handshakectl.fleet.grouping import alike, totals
 from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Selection, Target, label, refuse_twins
-from handshakectl.output import agreed, complain, plural, say, say_difference, say_json, say_table
+from handshakectl.fleet.selection import Selection, Target, refuse_twins
+from handshakectl.output import agreed, complain, label, plural, say, say_difference, say_json, say_table
 from handshakectl.policy.change import Change
 from handshakectl.policy.deployed_ceiling import deployed_ceiling
 from handshakectl.policy.mistakes import as_dicts, first_of, say_mistakes

@@ -13,7 +13,7 @@ from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import Ceiling
 from handshakectl.policy.comparison import compare, sentences
 from handshakectl.policy.parameters import Parameters, why_no_name
-from handshakectl.policy.sizes import too_long
+from handshakectl.policy.sizes import longish, too_long
 from handshakectl.policy.writer import Shown, left_unfinished
 
 DEPLOYED = "deployed"
@@ -83,7 +83,7 @@ def push(shown: Shown, documents: Mapping[str, Document], limit: Ceiling | None,
         invalid = InvalidPolicy.together(invalid, of_files) if invalid else of_files
     if invalid or isinstance(policy, InvalidPolicy):
         return Change({}, invalid=invalid)
-    found = tuple(_of_file(warning, documents) for warning in _never(policy, planned, now, limit))
+    found = tuple(_of_file(warning, documents) for warning in _warned(policy, planned, now, limit))
     changed = {name: text for name, text in texts.items() if not _is(current, name, text)}
     return Change(
         changed,
@@ -110,7 +110,7 @@ def remove(shown: Shown, names: Iterable[str] | None, now: datetime) -> Change:
         tuple(name for name in wanted if name not in gone),
         {name: _difference(current, name, "", f"{name} (removed)") for name in gone},
         _effect(current, planned),
-        warnings=tuple(_never(policy, planned, now, shown.ceiling)),
+        warnings=tuple(_warned(policy, planned, now, shown.ceiling)),
         version=None if isinstance(policy, InvalidPolicy) else policy.version,
         finish=left_unfinished(shown, gone),
     )
@@ -133,12 +133,15 @@ def brake(shown: Shown, on: bool, foreign: bool) -> Change:
     return Change({}, effect=starts, version=version, brake=Mode.ENFORCE, foreign=not shown.mode.is_brake)
 
 
-def _never(
+def _warned(
     policy: Policy | InvalidPolicy, planned: Parameters, now: datetime, limit: Ceiling | None
 ) -> list[PolicyError]:
-    """A warning for each statement that could never do anything; none where the policy is invalid."""
+    """A warning for each document that costs money and each statement that could never do anything.
+
+    None where the policy is invalid.
+    """
     every = [Document(name, raw["Value"]) for name, raw in planned.documents().items()]
-    return [] if isinstance(policy, InvalidPolicy) else unreachable.find(policy, every, now, limit)
+    return [] if isinstance(policy, InvalidPolicy) else [*longish(every), *unreachable.find(policy, every, now, limit)]
 
 
 def _effect(before: Parameters | None, after: Parameters | None) -> tuple[str, ...]:

@@ -21,7 +21,10 @@ def too_long(documents: Iterable[Document]) -> InvalidPolicy | None:
 
 def longish(documents: Iterable[Document]) -> list[PolicyError]:
     """A warning for each document that only an advanced parameter can hold."""
-    text = f"bytes; over {STANDARD_BYTES} (4 KB) it takes an advanced parameter, which costs money; or split it"
+    text = (
+        f"bytes; over {STANDARD_BYTES} (4 KB) it takes an advanced parameter, which AWS bills by the month and by the"
+        " read, and which stays one until it is removed; or split it"
+    )
     return [
         PolicyError(each.name, "", f"{_size(each)} {text}")
         for each in documents

@@ -49,10 +49,10 @@ class Asset:
 ACCEPTOR: Final = Asset(
     "package",
     ("handshake_core", "handshake_acceptor"),
-    ("organizations", "ssm"),
+    ("events", "organizations", "ssm"),
     (
         *("AcceptHandshake", "DeclineHandshake", "DescribeHandshake", "DescribeOrganization"),
-        *("GetParametersByPath", "ListHandshakesForAccount"),
+        *("GetParametersByPath", "ListHandshakesForAccount", "PutEvents"),
     ),
 )
 RELAY: Final = Asset(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aws_cdk import Aws, Stack
 
+from handshake_acceptor.reporting.decision_events import SOURCE, DetailType
 from handshake_acceptor_cdk.functions.iam import Grant, allow
 from handshake_acceptor_cdk.settings.acceptor import Origin, Settings
 
@@ -63,6 +64,26 @@ def grants(stack: Stack, settings: Settings, ceiling: Sequence[str]) -> Iterator
         conditions={"StringEquals": {"iam:AWSServiceName": "organizations.amazonaws.com"}},
         why_wildcard="AWS names the role. The path and the condition leave none but that of Organizations.",
     )
+    if settings.decision_bus:
+        yield allow(
+            "TellDecisions",
+            ["events:PutEvents"],
+            [decision_bus_arn(stack, settings)],
+            # events:source can have many values, and ForAllValues is true of none at all: hence Null.
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+            conditions={
+                "ForAllValues:StringEquals": {"events:source": SOURCE},
+                "Null": {"events:source": "false"},
+                "StringEquals": {"events:detail-type": [kind.value for kind in DetailType]},
+            },
+        )
+
+
+def decision_bus_arn(stack: Stack, settings: Settings) -> str:
+    """The ARN of the bus that is told what becomes of handshakes."""
+    if settings.decision_bus == "default":
+        return stack.format_arn(service="events", resource="event-bus", resource_name="default")
+    return settings.decision_bus
 
 
 _ID_UNKNOWN = "The last part is the handshake's id, which nobody knows before it is sent; origin and action are named."

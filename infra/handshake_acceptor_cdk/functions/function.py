@@ -12,8 +12,9 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import NAMESPACE
+from handshake_acceptor.reporting.metric import NAMESPACE
 from handshake_acceptor_cdk.functions.iam import FunctionRole, Grant, of_every_function
+from handshake_acceptor_cdk.partitions import only_commercial
 from handshake_acceptor_cdk.suppressions import suppress
 
 
@@ -70,7 +71,6 @@ class LoggedFunction(Construct):
             # CDK would add statements of its own, wider than the role's.
             role=role.without_policy_updates(),
             log_group=self.log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE if tracing else lambda_.Tracing.DISABLED,
             environment={
                 **environment,
@@ -82,6 +82,14 @@ class LoggedFunction(Construct):
             # A dozen sweeps have looked at the same by then.
             max_event_age=Duration.hours(1),
             on_failure=destinations.SqsDestination(failures),
+        )
+        # Text elsewhere: "JSON log formatting is not available" in GovCloud
+        # (https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html), nor in China as far as
+        # https://docs.aws.amazon.com/config/latest/developerguide/lambda-function-log-format-json.html tells. Our own
+        # lines are JSON in either, and the log is where a function of this name writes without being told.
+        as_json = {"LogFormat": "JSON", "LogGroup": self.log_group.log_group_name}
+        cast(lambda_.CfnFunction, self.function.node.default_child).add_property_override(
+            "LoggingConfig", only_commercial(self, "JsonLog", as_json)
         )
         suppress(
             self.log_group,

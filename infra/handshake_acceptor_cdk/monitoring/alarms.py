@@ -21,7 +21,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import Metric
+from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_acceptor_cdk.settings.acceptor import Settings
@@ -71,11 +71,11 @@ class Alarms(Construct):
         specs = list(_specs(settings, function, failures))
         if settings.alarms == "all":
             specs.append(_somebody_else(SomebodyElseRule(self, "SomebodyElse")))
-        self.alarms = [
-            SpecifiedAlarm(self, spec, topic=self.topic, runbook=settings.runbook)
-            for spec in specs
-            if settings.alarms == "all" or (settings.alarms == "essential" and spec.name in ESSENTIAL)
-        ]
+        wanted = [each for each in specs if settings.alarms == "all" or each.name in ESSENTIAL]
+        if settings.alarms == "none":
+            wanted = []
+        self.alarms = [SpecifiedAlarm(self, spec, topic=self.topic, runbook=settings.runbook) for spec in wanted]
+        self.names = [f"{NAME}-{spec.name}" for spec in wanted]
 
 
 class SpecifiedAlarm(cloudwatch.Alarm):
@@ -182,9 +182,10 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "nobody-allows",
-        happened="a handshake waits for this account that no statement of the policy allows or denies.",
-        means="it stays pending until it expires. Nobody has decided about it, or the policy misses its origin or"
-        " action by a detail.",
+        happened="a handshake waits that no statement of the policy allows or denies, though an Allow names its"
+        " organization or its management account, or nothing is allowed at all.",
+        means="it stays pending until it expires: the policy misses it by a detail. An invitation from an origin that"
+        " no Allow names rings nothing.",
         to_do="run handshakectl pending, which says what did not match. If you want it, allow it; if not, deny it, and"
         " this alarm ends.",
         metric=own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep),
@@ -193,7 +194,8 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "expires-soon",
-        happened=f"a handshake that nobody denied has fewer than {settings.expiry_hours} hours left.",
+        happened=f"a handshake that nobody denied, and no stranger sent, has fewer than {settings.expiry_hours} hours"
+        " left.",
         means="when it has expired, nobody can accept it any more: the other side must send a new one.",
         to_do=f"run handshakectl pending, which says why it waits: no statement, {mode} is observe, or AWS refuses it.",
         metric=own(Metric.HOURS_LEFT, "Minimum", minutes=sweep),

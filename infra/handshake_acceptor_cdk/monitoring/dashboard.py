@@ -16,7 +16,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor.metric import Metric
+from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor_cdk.monitoring.metrics import own
 from handshake_acceptor_cdk.monitoring.saved_queries import ACCEPTED_BY_STATEMENT, DECISIONS, FAILURES, RETRIES, Query
 from handshake_acceptor_cdk.monitoring.widgets import axis, graph
@@ -83,7 +83,7 @@ class Dashboard(cloudwatch.Dashboard):
                 [
                     own(Metric.ACCEPTED, "Sum", minutes=sweep, label="accepted"),
                     own(Metric.DECLINED, "Sum", minutes=sweep, label="declined"),
-                    own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep, label="wait, nobody allows them"),
+                    own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep, label="wait, nearly allowed"),
                     own(Metric.NEEDS_HUMAN, "Maximum", minutes=sweep, label="wait for a human"),
                     own(Metric.POLICY_INVALID, "Maximum", minutes=sweep, label="policy invalid"),
                 ],

@@ -2,7 +2,9 @@
 
 Every figure is a question to all linked accounts at once, answered by account id
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html), so that
-an account shows up when it has linked itself, and a thousand of them need no line of their own.
+an account shows up when it has linked itself, and a thousand of them need no line of their own. A widget asks one
+question: CloudWatch takes one of them a call
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from handshake_acceptor.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor_cdk.monitoring.widgets import graph
 from handshake_acceptor_cdk.names import NAME, RELAY_NAME
 from handshake_relay.metric import Metric as RelayMetric
@@ -43,35 +45,20 @@ class FleetDashboard(cloudwatch.Dashboard):
         )
         self.add_widgets(
             graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
-            graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
-            graph(
-                "Accepted and declined, all accounts",
-                [_all("SUM", Metric.ACCEPTED, "accepted"), _all("SUM", Metric.DECLINED, "declined")],
-            ),
-        )
-        self.add_widgets(
-            graph(
-                "From invitation to acceptance, all accounts",
-                [_all("MAX", Metric.SECONDS_TO_ACCEPT, "longest"), _all("AVG", Metric.SECONDS_TO_ACCEPT, "average")],
-                "seconds",
-            ),
-            graph(
-                "Alive: runs and errors, all accounts",
-                [_all("SUM", "Invocations", "runs", _LAMBDA), _all("SUM", "Errors", "errors", _LAMBDA)],
-            ),
+            graph("Waiting, and nearly allowed, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
             graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
         )
         self.add_widgets(
-            graph(
-                "Hints of the relay",
-                [
-                    _all("SUM", RelayMetric.HINTS_SENT, "sent", name=RELAY_NAME),
-                    _all("SUM", RelayMetric.HINTS_FAILED, "failed", name=RELAY_NAME),
-                    _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, "account without the acceptor", name=RELAY_NAME),
-                    _all("SUM", RelayMetric.NOT_ADDRESSABLE, "by e-mail, left to the sweep", name=RELAY_NAME),
-                ],
-                width=24,
-            )
+            _of_all("Alive: runs, all accounts", _all("SUM", "Invocations", _LAMBDA)),
+            _of_all("Accepted, all accounts", _all("SUM", Metric.ACCEPTED)),
+            _of_all("Declined, all accounts", _all("SUM", Metric.DECLINED)),
+            _of_all("Longest from invitation to acceptance", _all("MAX", Metric.SECONDS_TO_ACCEPT), "seconds"),
+        )
+        self.add_widgets(
+            _of_all("Hints that EventBridge took", _all("SUM", RelayMetric.HINTS_SENT, name=RELAY_NAME)),
+            _of_all("Hints that failed", _all("SUM", RelayMetric.HINTS_FAILED, name=RELAY_NAME)),
+            _of_all("Hints refused: no acceptor there", _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, name=RELAY_NAME)),
+            _of_all("By e-mail, left to the sweep", _all("SUM", RelayMetric.NOT_ADDRESSABLE, name=RELAY_NAME)),
         )
 
 
@@ -79,10 +66,14 @@ _OWN = f"{NAMESPACE}, service", "service"
 _LAMBDA = '"AWS/Lambda", FunctionName', "FunctionName"
 
 
-def _all(
-    function: str, metric: str, label: str, source: tuple[str, str] = _OWN, name: str = NAME
-) -> cloudwatch.MathExpression:
+def _of_all(title: str, line: cloudwatch.IMetric, unit: str = "count") -> cloudwatch.GraphWidget:
+    """A quarter of a row."""
+    return graph(title, [line], unit, width=6)
+
+
+def _all(function: str, metric: str, source: tuple[str, str] = _OWN, name: str = NAME) -> cloudwatch.MathExpression:
     """One line for all accounts together."""
+    label = "all accounts" if name == NAME else name
     return cloudwatch.MathExpression(expression=_question(function, metric, source, name), label=label, period=_PERIOD)
 
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_oam as oam
 from constructs import Construct
 
-from handshake_acceptor.metric import NAMESPACE
+from handshake_acceptor.reporting.metric import NAMESPACE
 
 SHARED: Final = ("AWS::CloudWatch::Metric", "AWS::Logs::LogGroup")
 """The kinds of data that a link shares, and that the hub's sink admits."""

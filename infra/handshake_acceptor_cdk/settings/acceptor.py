@@ -34,6 +34,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST_BYTES: Final = 8192
 """The most that a parameter of Parameter Store holds."""
 
+STANDARD_BYTES: Final = 4096
+"""The most that one holds which costs nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -102,6 +105,8 @@ class Settings:
     dashboard: bool = True
     observability_sink: str = ""
     """The hub's sink that this account shares its figures with; empty: with nobody."""
+    decision_bus: str = ""
+    """The event bus that is told what becomes of handshakes: `default` or an ARN; empty: nothing is told."""
     runbook: str = "docs/runbook.md"
     expiry_hours: int = 48
     failed_tries: int = 3

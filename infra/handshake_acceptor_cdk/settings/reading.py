@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_cdk import Aws, Token
 from botocore import xform_name
 from constructs import Node
 
-from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS
+from handshake_acceptor_cdk.partitions import HOME_REGIONS, PARTITIONS, TRACED
 from handshake_core.json_reader import TWICE, NotReadable, read
 from handshake_core.json_schema import compile_schema, violations
 from handshake_core.mistakes import Words, and_more, told
@@ -100,6 +100,16 @@ def refuse_mistakes(
         raise WrongSettings(found)
 
 
+S = TypeVar("S", bound="DataclassInstance")
+
+
+def in_region(settings: S, region: str) -> S:
+    """Settings that named no region, in that of the stack. Raises `WrongSettings` for what is wrong there."""
+    if wrong := wrong_region(region):
+        raise WrongSettings(wrong)
+    return settings if Token.is_unresolved(region) else replace(settings, region=region)
+
+
 def wrong_region(region: str) -> list[str]:
     """Why nothing may be deployed to a region; nothing, if it is a home region, or is known only then."""
     if region in HOME_REGIONS or Token.is_unresolved(region):
@@ -113,7 +123,7 @@ def wrong_region(region: str) -> list[str]:
 def _mistakes(raw: Any, schema: dict[str, Any], region: str, together: Together) -> list[str]:
     found = [partial(_sentence, *each) for each in violations(compile_schema(schema), raw)]
     if not found:
-        whole = (*together(raw), *_sink_elsewhere(raw, region))
+        whole = (*together(raw), *_elsewhere(raw, region), *_not_traced(raw, region))
         found = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
     words, more = told(found)
     return [*words, and_more(more)] if more else words
@@ -130,17 +140,33 @@ def _camel_case(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def _sink_elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
-    """A link and its sink are in one region: https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html."""
+def _elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    """What is named by an ARN and can only be in the region that is deployed to."""
     anywhere = Token.is_unresolved(region)
     homes = {each.home_region: each.name for each in PARTITIONS if anywhere or each.home_region == region}
-    if not homes or "observabilitySink" not in raw:
-        return  # a deploy to another region is refused anyway
-    _, partition, _, sink_region, *_ = raw["observabilitySink"].split(":")
-    if homes.get(sink_region) != partition:
-        ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
-        where = f"{sink_region} (partition {partition})"
-        yield "/observabilitySink", f"is in {where}; an account can be linked only to one in its own region, {ours}"
+    ours = " or ".join(f"{home} (partition {name})" for home, name in homes.items())
+    for setting, why in _NEARBY.items():
+        parts = raw.get(setting, "").split(":")
+        if not homes or len(parts) == 1:
+            continue  # a deploy to another region is refused anyway, and `default` is where it is
+        _, partition, _, its_region, *_ = parts
+        if homes.get(its_region) != partition:
+            yield f"/{setting}", f"is in {its_region} (partition {partition}); {why}, {ours}"
+
+
+# https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html
+# A rule reaches a bus in any region, but not in another partition, and PutEvents only one in the client's own:
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
+_NEARBY: Final = {
+    "observabilitySink": "an account can be linked only to one in its own region",
+    "decisionBus": "an account can put events only on a bus in its own region",
+    "messageTopic": "a rule can publish only to a topic in its own region",
+}
+
+
+def _not_traced(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
+    if raw.get("tracing") and region in HOME_REGIONS and region not in TRACED:
+        yield "/tracing", f"AWS has no X-Ray for functions in {region}; leave it out"
 
 
 def read_file(file: str) -> Any:

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from handshake_acceptor.policy.decide import Effect
 from handshake_acceptor_cdk.asset.build import build_asset
+from handshake_acceptor_cdk.events.alarm_forwarding import AlarmForwarding, is_elsewhere
 from handshake_acceptor_cdk.events.event_rules import EventRules
 from handshake_acceptor_cdk.events.failure_queue import FailureQueue
 from handshake_acceptor_cdk.events.hint_bus import HintBus
@@ -22,8 +23,8 @@ from handshake_acceptor_cdk.monitoring.alarms import Alarms
 from handshake_acceptor_cdk.monitoring.dashboard import Dashboard
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.monitoring.saved_queries import SavedQueries
-from handshake_acceptor_cdk.settings.acceptor import PolicyFile, Settings
-from handshake_acceptor_cdk.settings.reading import WrongSettings, wrong_region
+from handshake_acceptor_cdk.settings.acceptor import STANDARD_BYTES, PolicyFile, Settings
+from handshake_acceptor_cdk.settings.reading import in_region
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument, PolicyParameters
 
 
@@ -56,9 +57,8 @@ class AcceptorParts:
     """All constructs of one acceptor, as children of `scope`. There is one acceptor an account: its names are fixed."""
 
     def __init__(self, scope: Construct, settings: Settings, inputs: Inputs) -> None:
-        """Raises `WrongSettings` where the stack's region is known, and Organizations sends no events there."""
-        if wrong := wrong_region(Stack.of(scope).region):
-            raise WrongSettings(wrong)
+        """Raises `WrongSettings` where the stack's region is known, and they are wrong there."""
+        settings = in_region(settings, Stack.of(scope).region)
         self.parameters = PolicyParameters(
             scope, "Policy", prefix=settings.prefix, keep=settings.keep, deployed=inputs.policy
         )
@@ -67,6 +67,7 @@ class AcceptorParts:
             scope, "Acceptor", settings=settings, ceiling=inputs.ceiling, code=inputs.code, failures=failures
         )
         self.function, self.log_group = acceptor.function, acceptor.log_group
+        self.parameters.outlive(acceptor.function)
         self.bus = HintBus(
             scope,
             "HintBus",
@@ -77,6 +78,8 @@ class AcceptorParts:
         Sweep(scope, "Sweep", function=self.function, failures=failures, minutes=settings.sweep_minutes)
         watch = Alarms(scope, "Alarms", settings=settings, function=self.function, failures=failures)
         self.alarms, self.alarm_topic = watch.alarms, watch.topic
+        if watch.names and is_elsewhere(settings.decision_bus, Stack.of(scope).account):
+            AlarmForwarding(scope, "TellAlarms", bus_arn=settings.decision_bus, alarms=watch.names)
         SavedQueries(scope, "Queries", log_group=self.log_group)
         if settings.observability_sink:
             ObservabilityLink(scope, "Link", sink_arn=settings.observability_sink, log_group=self.log_group)
@@ -114,6 +117,12 @@ def _warn(scope: Construct, settings: Settings, inputs: Inputs) -> None:
         annotations.add_warning_v2(
             "handshake-acceptor:no-management-accounts",
             "setting managementAccounts is empty: nobody may send hints, and only the sweep finds invitations",
+        )
+    if settings.policy and (size := len(settings.policy.text.encode())) > STANDARD_BYTES:
+        annotations.add_warning_v2(
+            "handshake-acceptor:policy-costs",
+            f"setting policy: {settings.policy.name}: {size} bytes; over {STANDARD_BYTES} (4 KB) it takes an advanced"
+            " parameter, which AWS bills by the month and by the read, and which stays one until it is removed",
         )
     for number, beyond in enumerate(_beyond_ceiling(settings)):
         annotations.add_warning_v2(f"handshake-acceptor:policy-beyond-origins-{number}", beyond)

@@ -19,6 +19,7 @@ from handshake_acceptor_cdk.functions.relay import RelayFunction
 from handshake_acceptor_cdk.monitoring.alarms import AlarmSpec, AlarmTopic, SpecifiedAlarm
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.names import RELAY_NAME
+from handshake_acceptor_cdk.settings.reading import in_region
 from handshake_acceptor_cdk.settings.relay import RelaySettings
 
 
@@ -34,13 +35,17 @@ class RelayStack(Stack):
         asset: Path | None = None,
         account: str | None = None,
     ) -> None:
-        """Without `asset` it is built; without `account` it is the stage's, or any. Raises `BuildFailed`."""
+        """Without `asset` it is built; without `account` it is the stage's, or any.
+
+        Raises `WrongSettings` where the stack's region is known, and they are wrong there, and `BuildFailed`.
+        """
         super().__init__(
             scope,
             construct_id,
             env=Environment(account=account, region=settings.region),
             description="Tells invited accounts that there is an AWS Organizations handshake to look for",
         )
+        settings = in_region(settings, self.region)
         failures = FailureQueue(self, "Failures", name=RELAY_NAME)
         code = lambda_.Code.from_asset(str(asset or build_asset(asset=RELAY)))
         relay = RelayFunction(self, "Relay", settings=settings, code=code, failures=failures)

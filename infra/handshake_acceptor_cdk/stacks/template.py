@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +36,7 @@ from constructs import Construct
 from handshake_acceptor_cdk.asset.build import BuildFailed, build_asset, digest
 from handshake_acceptor_cdk.functions import acceptor_role
 from handshake_acceptor_cdk.names import NAME
-from handshake_acceptor_cdk.partitions import COMMERCIAL, HOME_REGIONS, OTHERS, Partition
+from handshake_acceptor_cdk.partitions import COMMERCIAL, HOME_REGIONS, OTHERS, TRACED, Partition
 from handshake_acceptor_cdk.settings.acceptor import Settings, load
 from handshake_acceptor_cdk.settings.reading import CONTEXT, FILE, WrongSettings, read_file
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
@@ -69,17 +70,16 @@ class TemplateStack(AcceptorStack):
             asset=asset,
             synthesizer=BootstraplessSynthesizer(),
         )
-        CfnRule(
-            self,
-            "HomeRegion",
-            assertions=[
-                CfnRuleAssertion(
-                    assert_=Fn.condition_contains(list(HOME_REGIONS), Aws.REGION),
-                    assert_description="Organizations sends its events only to its partition's home region: "
-                    f"{', '.join(HOME_REGIONS)}",
-                )
-            ],
+        self._only_in("HomeRegion", HOME_REGIONS, "Organizations sends its events only to its partition's home region")
+        if settings.tracing:
+            self._only_in("Traced", TRACED, "The setting tracing needs X-Ray for functions, which AWS has here only")
+
+    def _only_in(self, name: str, regions: Sequence[str], why: str) -> None:
+        here = CfnRuleAssertion(
+            assert_=Fn.condition_contains(list(regions), Aws.REGION),
+            assert_description=f"{why}: {', '.join(regions)}",
         )
+        CfnRule(self, name, assertions=[here])
 
     def inputs(self, settings: Settings, asset: Path | None) -> Inputs:
         """As the template's parameters say."""

@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close thirteen gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close sixteen gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -12,11 +12,14 @@ and a start with another one is refused. Besides the handshakes they close thirt
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change".
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- A bus has the policy that a stack gives it, and keeps it where an update has none any more.
+- CloudFormation writes a parameter's value for any changed property but its tags, and no parameter that is gone.
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
+- CloudWatch takes one question of Metrics Insights a call.
 - CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
 - CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
 - CloudFormation refuses to create a log group that exists.
@@ -42,8 +45,8 @@ from local.adapters.ministack.handshakes import add_handshakes
 from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
 from local.adapters.ministack.iam import teach_iam
 from local.adapters.ministack.invocations import invoke_asynchronously
-from local.adapters.ministack.logs import lose_no_log_line, read_metrics
-from local.adapters.ministack.parameters import emit_parameter_changes
+from local.adapters.ministack.logs import lose_no_log_line, read_metrics, refuse_two_questions
+from local.adapters.ministack.parameters import emit_parameter_changes, update_as_aws_does
 from local.service.admin_api import LOOPBACK, AdminApi
 
 
@@ -52,6 +55,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     add_handshakes(aws, admin)
     teach_iam(aws, admin)
     emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    update_as_aws_does(aws["provisioners"], aws["ssm"])
     refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
     fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
     keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
@@ -59,6 +63,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     lose_no_log_line(aws["lambda_runtime"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    refuse_two_questions(aws["cloudwatch"])
     add_resource_types(aws, admin.observability)
     aws["app"].app = with_admin_api(aws["app"].app, admin)
 

@@ -10,21 +10,32 @@ from local.adapters.ministack.iam import admits
 
 
 def keep_bus_policies(handlers: dict[str, Callable[..., Any]], eventbridge: Any) -> None:
-    """CloudFormation's property `Policy` of a bus, which ministack drops."""
+    """CloudFormation's property `Policy` of a bus, which ministack drops.
+
+    Where an update has none any more, the old one stays, as in `updatePolicy` of AWS's own handler
+    (https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events, `UpdateHandler`).
+    """
 
     def keeping(operation: Callable[..., Any], properties_at: int) -> Callable[..., Any]:
         def keep(*arguments: Any) -> Any:
             done = operation(*arguments)
-            name, policy = done[0], arguments[properties_at].get("Policy")
-            if policy:
-                eventbridge._event_bus_policies[name] = policy
-            else:
-                eventbridge._event_bus_policies.pop(name, None)
+            if policy := arguments[properties_at].get("Policy"):
+                eventbridge._event_bus_policies[done[0]] = policy
             return done
 
         return keep
 
-    handlers["create"], handlers["update"] = keeping(handlers["create"], 1), keeping(handlers["update"], 2)
+    delete = handlers["delete"]
+
+    def forget(physical_id: str, properties: dict[str, Any]) -> None:
+        delete(physical_id, properties)
+        eventbridge._event_bus_policies.pop(physical_id, None)
+
+    handlers |= {
+        "create": keeping(handlers["create"], 1),
+        "update": keeping(handlers["update"], 2),
+        "delete": forget,
+    }
 
 
 _FOREIGN_BUS = re.compile(r"arn:aws:events:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):event-bus/(?P<name>.+)")

@@ -19,8 +19,8 @@ HOOKS = {
         "evaluate_resource_policy",
     ),
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
-    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
-    "ministack.services.cloudwatch": ("record_metric",),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_reconcile_tag_map", "_ssm_attrs"),
+    "ministack.services.cloudwatch": ("record_metric", "_get_metric_data", "_error"),
     "ministack.services.cloudwatch_logs": ("_log_groups",),
     "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
     "ministack.services.lambda_svc": (
@@ -33,7 +33,14 @@ HOOKS = {
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
     "ministack.services.s3": ("_bucket_owner_account", "_foreign_bucket_allows"),
-    "ministack.services.ssm": ("_put_parameter", "_delete_parameter", "_delete_parameters", "_lookup_parameter"),
+    "ministack.services.ssm": (
+        "_put_parameter",
+        "_delete_parameter",
+        "_delete_parameters",
+        "_lookup_parameter",
+        "_param_arn",
+        "_tags",
+    ),
 }
 
 Ministack = dict[str, Any]

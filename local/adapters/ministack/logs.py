@@ -1,9 +1,9 @@
-"""What functions log: no line is lost, and embedded metrics become metrics."""
+"""What functions log: no line is lost, and embedded metrics become metrics, of which a call asks one question."""
 
 from queue import Empty
 from typing import Any
 
-from local.cloudwatch.metrics import read
+from local.cloudwatch.metrics import read, refusal
 
 _CALL = "            result = handler_fn(event, context)\n"
 """Of ministack's script that runs in the process of a function in Python."""
@@ -70,3 +70,15 @@ def read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:
             counts(name, throttle=throttle, **counted)
 
     lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics = emit_lambda_logs, emit_lambda_metrics
+
+
+def refuse_two_questions(cloudwatch: Any) -> None:
+    """Ministack answers any number. Which code AWS gives is not documented."""
+    get = cloudwatch._get_metric_data
+
+    def get_metric_data(params: Any, body: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+        if why := refusal((body or {}).get("MetricDataQueries", ())):
+            return cloudwatch._error("ValidationError", why, 400, use_json=is_json, use_cbor=is_cbor)
+        return get(params, body, is_cbor, is_json)
+
+    cloudwatch._get_metric_data = get_metric_data

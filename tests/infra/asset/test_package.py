@@ -21,8 +21,9 @@ from handshake_acceptor import organizations
 from handshake_acceptor.policy import store
 from handshake_acceptor.policy.documents import READY_MADE, schema
 from handshake_acceptor_cdk.asset import build, bytecode
+from handshake_core import put_events
 from handshake_core.json_schema import compile_to_module
-from handshake_relay import members, publisher
+from handshake_relay import members
 from local.aws import run
 from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize
 
@@ -136,7 +137,7 @@ def test_only_python_gets_in(built: Path) -> None:
 
 def test_only_what_is_used_gets_in(built: Path) -> None:
     models = {path.name for path in (built / "botocore" / "data").iterdir() if path.is_dir()}
-    assert models == {"organizations", "ssm"}
+    assert models == {"events", "organizations", "ssm"}
     assert not [path for path in files(built) if {"tests", "bin"} & set(path.parts)]
     assert not [path for path in files(built) if path.name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")]
     assert not (built / "handshake_relay").exists()
@@ -158,7 +159,7 @@ def test_the_handler_starts_with_nothing_but_the_asset(built: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asset", "modules"),
-    [(build.ACCEPTOR, (organizations, store)), (build.RELAY, (publisher, members))],
+    [(build.ACCEPTOR, (organizations, put_events, store)), (build.RELAY, (members, put_events))],
     ids=["acceptor", "relay"],
 )
 def test_the_models_have_the_operations_that_the_function_calls_and_no_other(
@@ -179,7 +180,9 @@ def stop(request, **_):
     seen.append((request.url, request.headers["Authorization"].decode().split(",")[0].partition("/")[2][9:]))
     raise EndpointConnectionError(endpoint_url=request.url)
 for service, operation, arguments in (
-    ("organizations", "list_handshakes_for_account", {}), ("ssm", "get_parameters_by_path", {"Path": "/x"})
+    ("events", "put_events", {"Entries": [{}]}),
+    ("organizations", "list_handshakes_for_account", {}),
+    ("ssm", "get_parameters_by_path", {"Path": "/x"}),
 ):
     for partition in session.get_available_partitions():
         for region in session.get_available_regions("ssm", partition):
@@ -214,7 +217,11 @@ def test_a_pruned_model_says_what_the_whole_one_says(built: Path) -> None:
         shapes = [model.input_shape, model.output_shape, *model.error_shapes]
         return "\n".join(described(shape) for shape in shapes)
 
-    for service, operation in (("organizations", "AcceptHandshake"), ("ssm", "GetParametersByPath")):
+    for service, operation in (
+        ("events", "PutEvents"),
+        ("organizations", "AcceptHandshake"),
+        ("ssm", "GetParametersByPath"),
+    ):
         assert said(built / "botocore" / "data", service, operation) == said(None, service, operation)
 
 

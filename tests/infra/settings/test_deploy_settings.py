@@ -29,8 +29,8 @@ ACTIONS = (
 )
 KEYS = (
     "known are origins, allowAnyOrigin, declinable, managementAccounts, policy, prefix, sweepMinutes, "
-    "logRetentionDays, tracing, alarmEmail, alarms, keep, dashboard, observabilitySink, runbook, expiryHours, "
-    "failedTries, silentSweeps, clearSweeps"
+    "logRetentionDays, tracing, alarmEmail, alarms, keep, dashboard, observabilitySink, decisionBus, runbook, "
+    "expiryHours, failedTries, silentSweeps, clearSweeps"
 )
 ARABIC_ONES = "\u0661" * 12
 """Digits to str.isdigit and to \\d, but no account id."""
@@ -125,6 +125,13 @@ def origin(**changed: object) -> dict[str, object]:
         ({"sweepMinutes": 7.5}, f"setting /sweepMinutes: 7.5 is not {PERIOD}"),
         ({"sweepMinutes": True}, f"setting /sweepMinutes: true is not {PERIOD}"),
         ({"alarms": "some"}, 'setting /alarms: "some" is not known; use "all" or "essential" or "none"'),
+        ({"decisionBus": "mine"}, 'setting /decisionBus: "mine" is not default, or the ARN of an event bus'),
+        ({"decisionBus": ""}, 'setting /decisionBus: "" is not default, or the ARN of an event bus'),
+        (
+            {"decisionBus": "arn:aws:events:us-east-1:555555555555:rule/x"},
+            'setting /decisionBus: "arn:aws:events:us-east-1:555555555555:rule/x" is not default, or the ARN of an'
+            " event bus",
+        ),
         ({"keep": "no"}, "setting /keep: must be true or false, is a text"),
         ({"tracing": 1}, "setting /tracing: must be true or false, is a number"),
         ({"origins": None}, "setting /origins: must be a list, is null"),
@@ -176,6 +183,29 @@ def test_a_sink_is_taken_where_it_is(partition: str, region: str) -> None:
     assert parse({"observabilitySink": sink}, region).observability_sink == sink
     # A template is for every home region, so that a sink in any of them may be named.
     assert parse({"observabilitySink": sink}, Aws.REGION).observability_sink == sink
+
+
+@pytest.mark.parametrize(
+    ("arn", "place"),
+    [
+        ("arn:aws:events:eu-west-1:555555555555:event-bus/x", "eu-west-1 (partition aws)"),
+        ("arn:aws-us-gov:events:us-gov-west-1:555555555555:event-bus/x", "us-gov-west-1 (partition aws-us-gov)"),
+        ("arn:aws-cn:events:us-east-1:555555555555:event-bus/x", "us-east-1 (partition aws-cn)"),
+    ],
+)
+def test_a_bus_elsewhere_is_refused_here_rather_than_by_every_run(arn: str, place: str) -> None:
+    assert problems({"decisionBus": arn}) == (
+        f"setting /decisionBus: is in {place}; an account can put events only on a bus in its own region, "
+        "us-east-1 (partition aws)",
+    )
+    with pytest.raises(WrongSettings, match=r"^setting /decisionBus: is in "):
+        Settings(region="us-east-1", decision_bus=arn)
+
+
+@pytest.mark.parametrize("bus", ["default", "arn:aws:events:us-east-1:555555555555:event-bus/handshake-acceptor-hub"])
+def test_a_bus_is_taken_by_name_or_where_it_is(bus: str) -> None:
+    assert parse({"decisionBus": bus}, "us-east-1").decision_bus == bus
+    assert parse({"decisionBus": bus}, Aws.REGION).decision_bus == bus
 
 
 def test_a_template_takes_no_sink_in_a_region_that_it_cannot_be_deployed_to() -> None:

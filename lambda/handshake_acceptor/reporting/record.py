@@ -68,7 +68,7 @@ class Record:
 
     @property
     def summary(self) -> str:
-        """One line for a person: what, why, what to do. At most some 600 characters."""
+        """One line for a person: what, why, what to do. As `plain_line` has it."""
         known = self.handshake if isinstance(self.handshake, Handshake) else None
         what = (
             f"{known.action} from {known.organization_id} of {known.management_account_id}" if known else "A handshake"
@@ -79,8 +79,7 @@ class Record:
         first_and_last = (*self.reasons[:1], *self.reasons[1:][-1:])
         told = self.reasons[:2] if self.decision.kind is DecisionKind.NO_MATCH else first_and_last
         why = "; ".join(reason.message.rstrip(".") for reason in told)
-        line = f"{what}{into}{since}: {_SAID[self.outcome]}" + (f": {why}." if why else ".")
-        return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+        return plain_line(f"{what}{into}{since}: {_SAID[self.outcome]}" + (f": {why}." if why else "."))
 
     def as_dict(self) -> dict[str, Any]:
         """The decision log record; null where a handshake that cannot be believed does not say."""
@@ -107,6 +106,16 @@ class Record:
             "summary": self.summary,
             "run_id": self.run_id or None,
         }
+
+
+def plain_line(text: str) -> str:
+    """A line for a person, of 600 characters at most.
+
+    It has no character that JSON escapes: it is put into the texts of others as it is.
+    """
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    line = " ".join(printable.replace('"', "'").replace("\\", "/").split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
 
 _LONGEST_LINE = 600

@@ -8,11 +8,12 @@ from datetime import datetime
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from handshake_acceptor.metric import Metric
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
-from handshake_acceptor.record import Outcome, Record, Report
+from handshake_acceptor.reporting.decision_events import Event
+from handshake_acceptor.reporting.metric import Metric
+from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.trigger import Trigger
-from handshake_core.handshake import Handshake
+from handshake_core.handshake import Handshake, InvalidHandshake, showable
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,
@@ -39,6 +40,11 @@ class Telemetry:
             seconds = (self._now() - sent_at).total_seconds()
             self._metrics.add_metric(Metric.SECONDS_TO_ACCEPT, MetricUnit.Seconds, max(seconds, 0.0))
 
+    def refused(self, event: Event, code: str) -> None:
+        """Says that a bus did not take an event. The decision itself is in the log already."""
+        told = {"detail_type": event.detail_type.value, "handshake_id": event.detail.get("handshake_id")}
+        self._logger.warning("event refused", extra=told | {"code": showable(code)})
+
     def run(self, report: Report, trigger: Trigger) -> None:
         """Says how the run went; a policy with a mistake is said even when nothing is pending."""
         policy = report.snapshot.policy
@@ -64,13 +70,14 @@ class Telemetry:
     def _waiting(self, records: list[Record]) -> None:
         if records:
             self._metrics.add_metric(Metric.PENDING, MetricUnit.Count, len(records))
-        if not_allowed := sum(record.decision.kind in _NOBODY_SAID for record in records):
+        if not_allowed := sum(record.decision.kind in _NOBODY_SAID and _awaited(record) for record in records):
             self._metrics.add_metric(Metric.NOT_ALLOWED, MetricUnit.Count, not_allowed)
         expiries = [
             record.handshake.expires_at
             for record in records
             # An explicit Deny is an answer: such a handshake may expire unheard.
             if isinstance(record.handshake, Handshake) and record.decision.kind is not DecisionKind.DENY
+            if _awaited(record)
         ]
         if expiries:
             hours = (min(expiries) - self._now()).total_seconds() / 3600
@@ -82,4 +89,16 @@ _NOBODY_SAID = frozenset({DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE})
 
 def _waits(record: Record) -> bool:
     """Whether it is one of this account's own that waits: a hint can name a stranger's, which is nobody's alarm."""
-    return record.pending and (not isinstance(record.handshake, Handshake) or record.handshake.listed)
+    return record.pending and record.handshake.listed
+
+
+def _awaited(record: Record) -> bool:
+    """Whether somebody may be waiting for it. What comes from an origin that no Allow names holds no alarm.
+
+    Else anybody who may invite could keep an alarm red, and a typing error in the policy would ring nothing. Where
+    nothing is allowed at all, nobody has decided about anything yet.
+    """
+    if record.decision.kind not in _NOBODY_SAID or record.decision.near_miss:
+        return True
+    nothing_allowed = any(reason.code == "NOTHING_ALLOWED" for reason in record.reasons)
+    return nothing_allowed or isinstance(record.handshake, InvalidHandshake)

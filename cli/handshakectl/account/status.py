@@ -7,7 +7,7 @@ call for every further page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,15 +16,16 @@ from handshake_acceptor.observed import LIST_UNREADABLE, ObservedState, is_pendi
 from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
-from handshake_acceptor.record import Outcome
+from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
 from handshake_core.handshake import Account, Handshake
-from handshakectl.account.checks import Checks, Finding, Verdict, finding
+from handshakectl.account.checks.acceptor import AcceptorChecks
+from handshakectl.account.checks.finding import Finding, Unclear, Verdict, Wrong, finding
 from handshakectl.account.counting import counts, lapsed
 from handshakectl.account.deployment import Deployment
 from handshakectl.account.standing import UNKNOWN, USUAL_PERIOD, Evidence, LastRecord, Standing, Waiting, Why, judge
 from handshakectl.account.waiting import decided
-from handshakectl.fleet.selection import Target, label
+from handshakectl.output import label
 from handshakectl.policy.mistakes import first_of
 
 NOT_DEPLOYED = "not deployed"
@@ -81,67 +82,87 @@ class Row:
 HEADERS = ("verdict", "account", "organization", "deployed", "mode", "policy", "pending", "last look", "why")
 
 
-def status_of(target: Target, stack: str | None, prefix: str, expected: str | None) -> Row:
-    """How the account is. Raises what botocore raises where it cannot be entered."""
-    aws, caller = target.enter()
-    deployed, now = Deployment(aws, caller, stack, prefix), datetime.now(UTC)
-    check = Checks(deployed)
-    findings = [finding("region", check.region), finding("stack", check.stack)]
+def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> Row:
+    """How the account is. It raises nothing: what cannot be read is part of the answer."""
+    now, account_id = datetime.now(UTC), deployed.caller.account_id
+    check = AcceptorChecks(deployed)
+    findings = [
+        finding("region", check.region),
+        finding("stack", check.stack),
+        finding("organization", lambda: deployed.account.organization),
+    ]
     stack_status = _seen(lambda: str(deployed.stack["StackStatus"]))
-    organization = Finding("organization", Verdict.OK, "")
     account = _seen(lambda: deployed.account)
-    if account is None:
-        organization = finding("organization", lambda: deployed.account.organization)
-    absent = findings[1].verdict is Verdict.WRONG and stack_status is None
-    if not absent:
-        findings += [
-            finding("policy", lambda: str(deployed.parameters.mode)),
-            finding("handshakes", lambda: str(len(deployed.handshakes))),
-            finding("log", lambda: str(len(deployed.said))),
-        ]
-    findings.append(organization)
-    said = ([] if absent else _seen(lambda: deployed.said)) or []
+    organization = account.organization if account else UNKNOWN
+    if findings[1].verdict is Verdict.WRONG and stack_status is None:
+        nothing = Evidence(now, USUAL_PERIOD, organization, None, None, None, mistakes=tuple(_mistakes(findings)))
+        return Row(account_id, profile, *judge(nothing, expected), organization, NOT_DEPLOYED)
+    findings += [
+        finding("policy", lambda: str(deployed.parameters.mode)),
+        finding("handshakes", lambda: str(len(deployed.handshakes))),
+        finding("log", lambda: str(len(deployed.said))),
+    ]
+    said = _seen(lambda: deployed.said) or []
     runs = [(at, record) for at, record in said if record["message"] == "run"]
     looks = [at for at, record in runs if not _list_unread(record)]
-    snapshot = None if absent else _seen(lambda: deployed.snapshot)
+    snapshot = _seen(lambda: deployed.snapshot)
     policy = snapshot.policy if snapshot else None
-    waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account and not absent else ()
-    mistakes = [_why(each) for each in findings if each.verdict is Verdict.WRONG]
-    if runs and runs[-1][1].get("failures") and not waiting:
-        failures = ", ".join(map(str, runs[-1][1]["failures"]))
-        mistakes.append(Why("RUN_FAILED", f"the last run failed: {failures}"))
+    waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account else ()
+    mistakes = [*_mistakes(findings), *([] if waiting else _failed(runs))]
     valid = policy if isinstance(policy, Policy) else None
-    mode = None if absent else _seen(lambda: deployed.parameters.mode)
+    mode = _seen(lambda: deployed.parameters.mode)
     evidence = Evidence(
         now,
-        deployed.period if not absent else USUAL_PERIOD,
-        account.organization if account else UNKNOWN,
+        deployed.period,
+        organization,
         Mode.OBSERVE if mode is None else Mode(mode) if mode in set(Mode) else None,
-        None if absent else _seen(lambda: _changed(deployed)),
+        _seen(lambda: _changed(deployed)),
         looks[-1] if looks else None,
-        None if absent else _seen(lambda: deployed.stack.get("CreationTime")),
+        _seen(lambda: deployed.stack.get("CreationTime")),
         tuple(mistakes),
         Why("POLICY_INVALID", first_of(policy)) if isinstance(policy, InvalidPolicy) else None,
         waiting,
-        None if absent or not account else _seen(lambda: _lapsed(deployed, valid, account, expected, now)),
+        _seen(lambda: _lapsed(deployed, valid, account, expected, now)) if account else None,
     )
     verdict, why = judge(evidence, expected)
     unclear = tuple(_why(each) for each in findings if each.verdict is Verdict.CANNOT_TELL)
     if unclear and verdict is not Standing.JOINED and not mistakes:
         verdict, why = Standing.UNREACHABLE, unclear  # what could not be seen may be what is wrong
     return Row(
-        caller.account_id,
-        target.profile,
+        account_id,
+        profile,
         verdict,
         why,
-        evidence.organization,
-        NOT_DEPLOYED if absent else stack_status,
+        organization,
+        stack_status,
         mode if mode is None or mode in set(Mode) else "INVALID",
         valid.version if valid else None,
-        None if absent else _seen(lambda: len(_pending(deployed, now))),
+        _seen(lambda: len(_pending(deployed, now))),
         runs[-1][0] if runs else None,
         evidence.last_look,
     )
+
+
+def standing_of(deployed: Deployment) -> str:
+    """The same for `doctor`: what waits here, unless a person is needed for it, which it raises."""
+    row = row_of(deployed, None, None)
+    why = "; ".join(f"{each.code}: {each.message}" for each in row.why)
+    match row.verdict:
+        case Standing.UNREACHABLE:
+            raise Unclear(why, "ask with credentials that may read it")
+        case Standing.STUCK | Standing.WRONG:
+            raise Wrong(f"{row.verdict}: {why}", "handshakectl pending says more; the runbook, what to do")
+    return f"{row.verdict}: {why}" if why else f"{row.pending} pending, none of them awaited; in {row.organization}"
+
+
+def _mistakes(findings: Iterable[Finding]) -> Iterator[Why]:
+    return (_why(each) for each in findings if each.verdict is Verdict.WRONG)
+
+
+def _failed(runs: list[tuple[datetime, dict[str, Any]]]) -> Iterator[Why]:
+    """That the last run failed. Where something waits, what it said of that tells more."""
+    if runs and (failures := runs[-1][1].get("failures")):
+        yield Why("RUN_FAILED", f"the last run failed: {', '.join(map(str, failures))}")
 
 
 def _waiting(
@@ -160,8 +181,6 @@ def _waiting(
         # Of one that cannot be read nobody can tell whose it is: it may be the one that is awaited.
         if known is None or counts(known, policy if isinstance(policy, Policy) else None, expected):
             yield Waiting(
-                known.action if known else None,
-                known.organization_id if known else None,
                 known.requested_at if known else None,
                 each.decision.kind,
                 _why_of(each),
@@ -176,7 +195,7 @@ def _why_of(each: Plan) -> Why:
 
 def _last(at: datetime, record: dict[str, Any]) -> LastRecord:
     outcome = str(record.get("outcome"))
-    return LastRecord(at, str(record.get("decision")), outcome, Why(outcome, str(record.get("summary") or outcome)))
+    return LastRecord(at, outcome, Why(outcome, str(record.get("summary") or outcome)))
 
 
 def _pending(deployed: Deployment, now: datetime) -> list[Any]:

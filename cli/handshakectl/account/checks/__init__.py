@@ -1,0 +1,1 @@
+"""The checks of `doctor`: what is deployed, looked at from the outside. They only read."""
