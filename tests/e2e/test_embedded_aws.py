@@ -327,6 +327,28 @@ class TestServed:
         assert failure["requestPayload"]["detail"]["name"] == "/failing"
         assert failure["responsePayload"]["errorMessage"] == "always"
 
+    @pytest.mark.parametrize(
+        ("kind", "properties"),
+        [
+            ("AWS::SSM::Parameter", {"Name": "/taken", "Type": "String", "Value": "the template's"}),
+            ("AWS::Logs::LogGroup", {"LogGroupName": "/taken"}),
+        ],
+    )
+    def test_a_stack_neither_makes_nor_takes_along_what_exists_already(self, aws, kind, properties):
+        ssm, logs, cloudformation = aws("ssm"), aws("logs"), aws("cloudformation")
+        ssm.put_parameter(Name="/taken", Value="mine", Type="String", Overwrite=True)
+        if kind == "AWS::Logs::LogGroup":
+            logs.create_log_group(logGroupName="/taken")
+        with pytest.raises(WaiterError):
+            Stack(aws, "taken").create({kind: properties})
+        assert cloudformation.describe_stacks(StackName="taken")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+        events = cloudformation.describe_stack_events(StackName="taken")["StackEvents"]
+        assert "already" in " ".join(event.get("ResourceStatusReason", "") for event in events).lower()
+        assert ssm.get_parameter(Name="/taken")["Parameter"]["Value"] == "mine"
+        assert kind == "AWS::SSM::Parameter" or logs.describe_log_groups(logGroupNamePrefix="/taken")["logGroups"]
+        cloudformation.delete_stack(StackName="taken")
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="taken", WaiterConfig={"Delay": 1})
+
     def test_an_update_leaves_a_buss_policy_that_it_does_not_state(self, aws):
         events, stack = aws("events"), Stack(aws, "bus")
         policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Any", "Effect": "Allow", "Principal": "*"}]}
