@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from handshake_acceptor.policy.decide import Effect, InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
 from handshake_core import retry
-from handshakectl.account.deployment import Deployment
+from handshakectl.account.deployment import Deployment, is_look
 from handshakectl.account.home import HOME
 from handshakectl.account.session import Aws, Caller
 from handshakectl.account.waiting import nobody_allows
@@ -241,6 +241,9 @@ class Checks:
         at = time.isoformat(timespec="seconds")
         if record.get("failures"):
             raise _Wrong(f"at {at} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
+        if not is_look(record):
+            seen = record.get("last_look") or "none yet"
+            return f"at {at}, without a look, for its organization's lists are throttled; last look: {seen}"
         return f"at {at}, {plural(record.get('decisions', 0), 'decision')}"
 
     def pending(self) -> str:

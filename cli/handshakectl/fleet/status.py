@@ -21,8 +21,18 @@ from handshake_core import retry
 from handshake_core.handshake import Account, Handshake
 from handshakectl.account.checks import Checks, Finding, Verdict, finding
 from handshakectl.account.counting import counts, lapsed
-from handshakectl.account.deployment import Deployment
-from handshakectl.account.standing import UNKNOWN, USUAL_PERIOD, Evidence, LastRecord, Standing, Waiting, Why, judge
+from handshakectl.account.deployment import Deployment, is_look
+from handshakectl.account.standing import (
+    POLITE_PERIOD,
+    UNKNOWN,
+    USUAL_PERIOD,
+    Evidence,
+    LastRecord,
+    Standing,
+    Waiting,
+    Why,
+    judge,
+)
 from handshakectl.account.waiting import decided
 from handshakectl.fleet.selection import Target, label
 from handshakectl.policy.mistakes import first_of
@@ -102,7 +112,10 @@ def status_of(target: Target, stack: str | None, prefix: str, expected: str | No
     findings.append(organization)
     said = ([] if absent else _seen(lambda: deployed.said)) or []
     runs = [(at, record) for at, record in said if record["message"] == "run"]
-    looks = [at for at, record in runs if not _list_unread(record)]
+    looks = [at for at, record in runs if is_look(record) and not _list_unread(record)]
+    period = deployed.period if not absent else USUAL_PERIOD
+    if any(not is_look(record) for _, record in runs):
+        period = max(period, POLITE_PERIOD)
     snapshot = None if absent else _seen(lambda: deployed.snapshot)
     policy = snapshot.policy if snapshot else None
     waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account and not absent else ()
@@ -114,7 +127,7 @@ def status_of(target: Target, stack: str | None, prefix: str, expected: str | No
     mode = None if absent else _seen(lambda: deployed.parameters.mode)
     evidence = Evidence(
         now,
-        deployed.period if not absent else USUAL_PERIOD,
+        period,
         account.organization if account else UNKNOWN,
         Mode.OBSERVE if mode is None else Mode(mode) if mode in set(Mode) else None,
         None if absent else _seen(lambda: _changed(deployed)),
