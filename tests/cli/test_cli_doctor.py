@@ -586,3 +586,11 @@ def test_an_account_without_a_trail_is_told_which_alarm_is_silent(trails):
     result = doctor(DescribeTrails=trails, GetTrailStatus={"IsLogging": False})
     assert result.exit_code == 0
     assert "no trail here, so the alarm somebody-else-answered stays silent" in result.stdout
+
+
+@pytest.mark.parametrize(("seen", "says"), [("2026-11-26T03:05:00+00:00", "2026-11-26T03:05:00"), (None, "none yet")])
+def test_a_sweep_that_skipped_its_list_is_well_and_says_when_the_last_look_was(seen, says):
+    changes = {"FilterLogEvents": log(ended(skipped=True, last_look=seen))}
+    [last] = [each for each in json.loads(doctor("--json", **changes).stdout)["checks"] if each["check"] == "last run"]
+    assert last["verdict"] == "ok"
+    assert "without a look, for its organization's lists are throttled; last look: " + says in last["why"]

@@ -17,6 +17,8 @@ from handshake_acceptor.reporting.record import Outcome
 UNKNOWN = "UNKNOWN"
 """The organization, where AWS does not tell."""
 USUAL_PERIOD = timedelta(minutes=5)
+POLITE_PERIOD = timedelta(hours=1)
+"""Between two looks of an account whose sweeps step back, because its organization's lists are throttled."""
 LONGEST_RETRY = timedelta(days=7)
 LONGEST_UNSEEN = timedelta(hours=2)
 _ACTED_ON = (DecisionKind.ACCEPT, DecisionKind.DECLINE)
@@ -69,6 +71,7 @@ class Evidence:
 
     now: datetime
     period: timedelta
+    """Between two sweeps that look."""
     organization: str
     mode: Mode | None
     changed: datetime | None
@@ -144,7 +147,7 @@ def _of_one(one: Waiting, seen: Evidence) -> tuple[Standing, Why]:
         return Standing.WAITING, last.why if last and newer else one.why
     if last and last.outcome == Outcome.RETRY_LATER and seen.now - one.since <= LONGEST_RETRY:
         return Standing.WAITING, last.why
-    return Standing.STUCK, Why("WAITED_TOO_LONG", "allowed, and not accepted within two sweeps")
+    return Standing.STUCK, Why("WAITED_TOO_LONG", "allowed, and not accepted within two looks")
 
 
 _DONE = (Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED)

@@ -13,6 +13,7 @@ from handshake_acceptor.policy.documents import Mode
 from handshake_core.handshake import Action
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.stack import StackChecks, record_of
+from handshakectl.account.deployment import is_look
 from handshakectl.failures import attempt
 from handshakectl.names import NAME
 from handshakectl.output import plural
@@ -159,6 +160,9 @@ class AcceptorChecks(StackChecks):
         time, record = run
         if record.get("failures"):
             raise Wrong(f"at {_at(time)} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
+        if not is_look(record):
+            seen = record.get("last_look") or "none yet"
+            return f"at {_at(time)}, without a look, for its organization's lists are throttled; last look: {seen}"
         return f"at {_at(time)}, {plural(record.get('decisions', 0), 'decision')}"
 
     def answers(self) -> str:
