@@ -157,7 +157,8 @@ def test_what_is_wrong_in_one_account_is_told_of_it_alone(operation, answer, ver
 )
 def test_an_account_whose_sweeps_step_back_may_wait_for_longer(monkeypatch, runs, minutes):
     seen = []
-    monkeypatch.setattr("handshakectl.account.status.judge", lambda found, _: (seen.append(found), (Standing.OK, ()))[1])
+    judged = (Standing.OK, ())
+    monkeypatch.setattr("handshakectl.account.status.judge", lambda found, _: (seen.append(found), judged)[1])
     rows(changes=[(B, "FilterLogEvents", log(*runs))], way=("--role", "Operator", "--accounts", B))
     assert [each.period for each in seen] == [timedelta(minutes=minutes)]
 
