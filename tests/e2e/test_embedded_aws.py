@@ -377,6 +377,13 @@ class TestServed:
         stack.update({"AWS::Events::EventBus": Deployed(nobody).only("AWS::Events::EventBus")})
         assert put() == "AccessDeniedException"
 
+    def test_a_put_on_a_bus_that_is_not_there_succeeds(self, aws):
+        entry = {"Source": "example", "DetailType": "Example", "Detail": "{}"}
+        own, foreign = "nowhere", f"arn:aws:events:us-east-1:{STRANGER}:event-bus/nowhere"
+        for bus in (own, foreign):
+            answer = aws("events").put_events(Entries=[entry | {"EventBusName": bus}])
+            assert (answer["FailedEntryCount"], list(answer["Entries"][0])) == (0, ["EventId"])
+
     def test_any_changed_property_but_the_tags_writes_a_parameters_value(self, aws):
         ssm, stack = aws("ssm"), Stack(aws, "seed")
 

@@ -57,7 +57,7 @@ class FleetDashboard(cloudwatch.Dashboard):
         self.add_widgets(
             _of_all("Hints that EventBridge took", _all("SUM", RelayMetric.HINTS_SENT, name=RELAY_NAME)),
             _of_all("Hints that failed", _all("SUM", RelayMetric.HINTS_FAILED, name=RELAY_NAME)),
-            _of_all("Hints refused: no acceptor there", _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, name=RELAY_NAME)),
+            _of_all("Hints that a bus refused", _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, name=RELAY_NAME)),
             _of_all("By e-mail, left to the sweep", _all("SUM", RelayMetric.NOT_ADDRESSABLE, name=RELAY_NAME)),
         )
 

@@ -22,7 +22,7 @@ HOOKS = {
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_reconcile_tag_map", "_ssm_attrs"),
     "ministack.services.cloudwatch": ("record_metric", "_get_metric_data", "_error"),
     "ministack.services.cloudwatch_logs": ("_log_groups",),
-    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies"),
+    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies", "_event_buses"),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
         "_get_func_record_for_ref",
