@@ -43,6 +43,10 @@ def test_nothing_that_waits_is_ok(
         (replace(ON_ITS_WAY, since=NOW - timedelta(days=6), record=record("RETRY_LATER")), None),
         (replace(ON_ITS_WAY, since=NOW - timedelta(days=8), record=record("RETRY_LATER")), "WAITED_TOO_LONG"),
         (replace(ON_ITS_WAY, record=record("NEEDS_HUMAN")), "THROTTLED"),
+        # A run that began before the brake was released, or before the policy was changed, says so after it.
+        (replace(ON_ITS_WAY, record=record("OBSERVED")), None),
+        (replace(ON_ITS_WAY, record=record("LEFT_PENDING")), None),
+        (replace(ON_ITS_WAY, since=NOW - 11 * MINUTE, record=record("OBSERVED")), "WAITED_TOO_LONG"),
         (replace(ON_ITS_WAY, since=None), "SINCE_UNKNOWN"),
     ],
 )
