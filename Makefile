@@ -59,8 +59,8 @@ synth: $(VENV) $(CDK) ## the templates in cdk.out/, without an AWS account
 package: $(VENV) ## the function's asset as a folder; its path is the last line
 	@.venv/bin/python -m handshake_acceptor_cdk.asset.build
 
-template: $(VENV) ## one template for many accounts, and its asset; its path is the last line; SETTINGS=FILE instead of cdk.json
-	@.venv/bin/python -m handshake_acceptor_cdk.stacks.template $(SETTINGS)
+template: $(VENV) ## one template for many accounts, and its asset; its path is the last line; SETTINGS=FILE instead of cdk.json; FOLDER=… instead of build/template
+	@.venv/bin/python -m handshake_acceptor_cdk.stacks.template $(SETTINGS) $(if $(FOLDER),--folder $(FOLDER))
 
 sbom: $(VENV) ## what the function carries, as CycloneDX JSON; its path is the last line
 	@.venv/bin/python -m handshake_acceptor_cdk.asset.sbom

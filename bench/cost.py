@@ -3,16 +3,20 @@
 The claim to check: at most 1 USD without the dashboard and at most 4 with it. Prices, their date and what is assumed
 are in prices.json. Free because AWS says so: rules on AWS's own events, AWS's own metrics, standard parameters, and
 Organizations. Free because nothing comes: topic, queue, hint bus.
+
+`--accounts N` says what so many idle accounts cost, without dashboards, by the setting `alarms`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -38,6 +42,9 @@ FLEET = 1_000
 STANDARD_BYTES = 4096
 """The most that a parameter holds that costs nothing."""
 GB = 1e9
+ALARMS = ("all", "essential", "none")
+MOVES = (1, 30, 300, 3_000)
+"""The numbers of accounts in the table of docs/move.md."""
 _PRICED = {
     "AWS::CloudWatch::Alarm": "alarm",
     "AWS::CloudWatch::Dashboard": "dashboard",
@@ -152,7 +159,32 @@ def minutes(expression: str) -> int:
     return int(number) * {"minute": 1, "hour": 60, "day": 1440}[unit.removesuffix("s")]
 
 
+@cache
+def of_one() -> dict[str, float]:
+    """USD a month of an idle account without a dashboard, by the setting `alarms`.
+
+    A run logs what is assumed, which is more than was measured: the same figures on every machine.
+    """
+    assumed = json.loads(Path(__file__).with_name("prices.json").read_text())["assumed"]
+    idle = IdleRun(assumed["idle_bytes"]["value"], 0)
+    return {alarms: sum(monthly(synthesized(dashboard=False, alarms=alarms), idle).values()) for alarms in ALARMS}
+
+
+def table() -> str:
+    """The table of docs/move.md."""
+    head = "| accounts | " + " | ".join(f"alarms `{alarms}`" for alarms in ALARMS) + " |\n|---|---|---|---|\n"
+    rows = [(accounts, [f"{accounts * usd:,.2f}" for usd in of_one().values()]) for accounts in MOVES]
+    return head + "".join(f"| {accounts:,} | {' | '.join(usds)} |\n" for accounts, usds in rows)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench cost", description=__doc__.partition("\n")[0])
+    parser.add_argument("--accounts", type=int, metavar="N", help="what so many idle accounts cost, by their alarms")
+    if (accounts := parser.parse_args().accounts) is not None:
+        for alarms, usd in of_one().items():
+            bench = f"cost: {accounts:,} idle accounts without dashboards, alarms {alarms}, against all of them"
+            figure(bench, accounts * usd, "USD/month", accounts * of_one()["all"])
+        return
     idle = idle_run()
     figure("cost: log of an idle run, without Lambda's own lines", idle.log_bytes, "bytes", 1000)
     totals = {}

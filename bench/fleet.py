@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.shared.figure import figure
 from bench.simulation.fleet import CONFLICTS, HOUR, IDLE_METRICS, SWEEPS, Fleet
-from bench.simulation.limits import HARSH, LIKELY, PER_ORGANIZATION, SWEEP, TIMEOUT
+from bench.simulation.limits import HARSH, LIKELY, PER_ORGANIZATION, SWEEP, TIMEOUT, Assumed
 from bench.simulation.members import Members
 
 ACCOUNTS = 10_000
@@ -26,6 +26,8 @@ HOURS = 730
 GB = 1e9
 MEMORY = 0.25
 """GB of the function, and of the relay."""
+MOST = {2_500: 0.25, 10_000: 1.0}
+"""USD an hour that the sweeps of so many members of one organization may cost."""
 OF_MEMBERS = ("ListHandshakesForAccount", "GetParametersByPath", "DescribeOrganization", "AcceptHandshake")
 
 
@@ -150,18 +152,64 @@ def limited(accounts: int, rate: float) -> None:
     figure(f"{told}: lost accepts", alone.lost, "handshakes", accounts)
 
 
-def members(number: int, minutes: int, duration: float) -> None:
-    """What sweeping costs once they have joined."""
-    there = Members(number, minutes * 60, LIKELY, duration).run()
+def hinted(accounts: int) -> None:
+    """Whether an invitation whose hint comes waits for the next look of a process that is polite."""
+    told = replace(LIKELY, lost_share=0.0, late_share=0.0)
+    polite, others = Fleet(accounts, told, relay=True).step_back().run(), Fleet(accounts, told, relay=True).run()
+    bench = f"fleet of {accounts:,}, with the relay, no hint late or lost, all polite, against none: time to accept"
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("maximum", 1.0)):
+        figure(f"{bench}, {name}", at(polite.times, share), "s", at(others.times, share))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is counted of a simulation that begins with new processes everywhere. Seconds."""
+
+    since: float
+    until: float
+
+    def of(self, number: int, minutes: int, *, polite: bool, assumed: Assumed = LIKELY) -> tuple[Members, float]:
+        """The members in it, and what they cost in USD an hour."""
+        found = Members(number, minutes * 60, assumed, self.until, polite=polite, since=self.since).run()
+        usage = Usage(found.runs, found.seconds, scheduled=found.sweeps)
+        return found, sum(usage.usd.values()) / (self.until - self.since) * HOUR
+
+
+FIRST = Stretch(0, HOUR)
+LATER = Stretch(HOUR, 4 * HOUR)
+
+
+def looked(told: str, there: Members, number: int) -> None:
+    for name, share in (("average", sum(there.looked) / len(there.looked)), ("worst", min(there.looked))):
+        figure(f"{told}: looked at within the last hour, {name}", share * number, "members", number)
+
+
+def members(number: int, minutes: int, insisting: Stretch) -> None:
+    """What sweeping costs once they have joined, and how often each is looked at."""
     told = f"{number:,} members of one organization, swept every {minutes} minutes"
-    throttled, lists = there.throttled.total(), there.calls["ListHandshakesForAccount"]
-    figure(f"{told}: lists that are throttled", throttled, "calls", lists)
-    figure(f"{told}: sweeps that see nothing in three tries", there.blind_sweeps, "sweeps", there.sweeps)
-    hours = duration / HOUR
-    usage = Usage(there.runs, there.seconds, scheduled=there.sweeps)
-    unthrottled = Usage(there.sweeps, there.unthrottled_seconds, scheduled=there.sweeps)
-    costs = [sum(each.usd.values()) / hours for each in (usage, unthrottled)]
-    figure(f"{told}, against no throttling: cost", costs[0], "USD/hour", costs[1])
+    before, was = insisting.of(number, minutes, polite=False)
+    now, usd = LATER.of(number, minutes, polite=True)
+    for name, each in (("insisting", before), ("polite", now)):
+        lists = each.calls["ListHandshakesForAccount"]
+        figure(f"{told}, {name}: lists that are throttled", each.throttled.total(), "calls", lists)
+        figure(f"{told}, {name}: sweeps that look and see nothing", each.blind_sweeps, "sweeps", each.sweeps)
+    figure(f"{told}, polite: sweeps that skip the list", now.skipped, "sweeps", now.sweeps)
+    figure(f"{told}, polite, against insisting: cost", usd, "USD/hour", was)
+    looked(f"{told}, polite", now, number)
+    bench = f"{told}, polite: runs that fail, for their process has not looked for two hours"
+    figure(bench, now.blind_runs, "runs", now.runs)
+    if insisting.until >= HOUR:
+        for name, share in (("p50", 0.5), ("p99", 0.99), ("maximum", 1.0)):
+            gaps = [at(sorted(each.gaps), share) for each in (now, before)]
+            figure(f"{told}, polite, against insisting: time between looks, {name}", gaps[0], "s", gaps[1])
+    if most := MOST.get(number):
+        figure(f"{told}, polite, against its limit: cost", usd, "USD/hour", most)
+        there, usd = FIRST.of(number, minutes, polite=True)
+        figure(f"{told}, polite, all processes new at once, against its limit: cost", usd, "USD/hour", most)
+        there, usd = LATER.of(number, minutes, polite=True, assumed=replace(LIKELY, process=2 * SWEEP))
+        told = f"{told}, polite, if processes lived for ten minutes"
+        figure(f"{told}, against its limit: cost", usd, "USD/hour", most)
+        looked(told, there, number)
 
 
 def main() -> None:
@@ -173,11 +221,11 @@ def main() -> None:
     fleet, alone = (Fleet(FEWER, HARSH, relay=relay).run() for relay in (True, False))
     waits(f"fleet of {FEWER:,}, harsh assumptions", fleet, alone)
     limited(FEWER, rate=2.0)
-    members(500, minutes=5, duration=HOUR)
-    members(1_500, minutes=5, duration=HOUR)
-    members(2_500, minutes=5, duration=HOUR)
-    members(10_000, minutes=5, duration=2 * SWEEP)
-    members(10_000, minutes=30, duration=HOUR)
+    hinted(FEWER)
+    members(500, minutes=5, insisting=LATER)
+    members(1_500, minutes=5, insisting=LATER)
+    members(2_500, minutes=5, insisting=FIRST)
+    members(10_000, minutes=5, insisting=Stretch(0, 2 * SWEEP))
 
 
 if __name__ == "__main__":

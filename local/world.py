@@ -17,6 +17,8 @@ from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.reporting.record import Record, Report
 from handshake_acceptor.state import StateReader
+from handshake_acceptor.sweeps.memory import SweepMemory
+from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock
 from local.service.handshake_service import HandshakeService, ServiceError
@@ -161,6 +163,8 @@ class World:
     timeout: float = 240.0
     reader: Executor | None = None
     """Reads one thing while another is read; by default in virtual time."""
+    sweeps: SweepMemory | None = None
+    """What the process remembers of its looks; None: every run looks, with all its might."""
 
     def __post_init__(self) -> None:
         self.service = HandshakeService(lambda: self.now)
@@ -203,11 +207,17 @@ class World:
             random=self.random.random,
         )
         self.client.calls.clear()
-        organizations = Organizations(self.client, clock)
         store = PolicyStore(self.parameters, clock, PREFIX)
-        states = StateReader(organizations, store, self.reader or SideBySide(self), clock, MEMBER, "aws")
-        reconcile = Reconcile(organizations, states, clock, self.emitted.append, self.memory, RUN_ID)
-        return reconcile.run(Trigger.from_event({"source": "aws.scheduler"} if event is None else event))
+        trigger = Trigger.from_event({"source": "aws.scheduler"} if event is None else event)
+
+        def look(organizations: Organizations) -> Report:
+            states = StateReader(organizations, store, self.reader or SideBySide(self), clock, MEMBER, "aws")
+            return Reconcile(organizations, states, clock, self.emitted.append, self.memory, RUN_ID).run(trigger)
+
+        if self.sweeps is None:
+            return look(Organizations(self.client, clock))
+        sweeps = PoliteSweeps(self.sweeps, self.client, store, clock, MEMBER)
+        return sweeps.run(trigger, look, insists=bool(self.memory.unconfirmed))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:
         """What a rule passes on."""

@@ -1,10 +1,28 @@
-"""What `bench cost` computes keeps the README's promise."""
+"""What `bench cost` computes keeps the README's promise, and is what docs/move.md says."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from bench.cost import MOST, MOST_OF_ALARMS, STANDARD_BYTES, IdleRun, is_advanced, large_document, monthly, synthesized
+from bench.cost import (
+    MOST,
+    MOST_OF_ALARMS,
+    STANDARD_BYTES,
+    IdleRun,
+    is_advanced,
+    large_document,
+    monthly,
+    of_one,
+    synthesized,
+    table,
+)
+
+ROOT = Path(__file__).parents[2]
 
 ALARMS = 8
 """That the README lists."""
@@ -39,3 +57,15 @@ def test_a_document_that_no_standard_parameter_holds_costs_by_the_month_and_by_t
 def test_a_parameter_is_measured_in_bytes(text: str, advanced: bool) -> None:
     assert len(text) < STANDARD_BYTES
     assert is_advanced({"Type": "AWS::SSM::Parameter", "Properties": {"Value": text}}) is advanced
+
+
+def test_the_table_of_a_move_is_the_one_that_is_computed() -> None:
+    assert table() in (ROOT / "docs" / "move.md").read_text("utf-8")
+
+
+def test_the_command_says_a_figure_for_each_setting_of_the_alarms() -> None:
+    command = [sys.executable, "-m", "bench", "cost", "--accounts", "30"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    figures = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["value"] for each in figures] == [round(30 * usd, 4) for usd in of_one().values()]
+    assert {each["unit"] for each in figures} == {"USD/month"}

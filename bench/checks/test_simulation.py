@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from bench.simulation.fleet import Fleet, idle_calls
-from bench.simulation.limits import HARSH, LIKELY, SWEEP, Assumed, Bucket
-from bench.simulation.members import backoff, idle_run
+from bench.simulation.limits import HARSH, LIKELY, RETRIED_AFTER, SWEEP, Assumed, Bucket
+from bench.simulation.members import Members, backoff, idle_run
 from bench.simulation.virtual_time import Loop
 from handshake_acceptor.reporting.record import Report
 from local.world import PREFIX, deny, document
@@ -94,34 +94,50 @@ def test_an_idle_run_makes_the_calls_that_are_counted_and_changes_nothing(foreig
     assert account.service.handshakes() == before
 
 
-@pytest.mark.parametrize(("rate", "served"), [(0.1, True), (0.011, True), (0.0, False)])
-def test_an_idle_run_that_is_throttled_is_played_as_the_function_does_it(rate: float, served: bool) -> None:
+@pytest.mark.parametrize("polite", [True, False])
+@pytest.mark.parametrize(("rate", "served"), [(1.0, (True, True)), (0.1, (False, True)), (0.0, (False, False))])
+def test_an_idle_run_that_is_throttled_is_played_as_the_function_does_it(
+    rate: float, served: tuple[bool, bool], polite: bool
+) -> None:
+    """`served`: a polite sweep, and one that insists, as what is not a sweep does."""
     fleet = Fleet(1, replace(LIKELY, foreign_share=0.0, landing_share=0.0), relay=False)
     (account,) = fleet.accounts
     account.list()
     account.service.call("AcceptHandshake", account.id, {"HandshakeId": account.handshake_id})
     fleet.organization["ListHandshakesForAccount"] = empty(rate)
-    report = swept(fleet)
+    report = swept(fleet, {"source": "aws.scheduler"} if polite else {})
 
     loop, over = Loop(), list[tuple[float, bool]]()
     calls, throttled = Counter[str](), Counter[str]()
     waits = backoff(account.dice("run 1"))
-    idle_run(loop, empty(rate), waits, LIKELY.reading, calls, throttled, lambda *result: over.append(result))
+    idle_run(
+        loop,
+        empty(rate),
+        waits,
+        LIKELY.reading,
+        calls,
+        throttled,
+        lambda *result: over.append(result),
+        polite=polite,
+    )
     loop.run()
 
     assert (calls, throttled) == (fleet.calls, +fleet.refused)
     assert throttled.total() > 3
     [(took, was_served)] = over
-    assert took == pytest.approx(fleet.loop.now)
-    assert was_served is served
-    assert (report.failures == ()) is served
+    # The policy is read beside the list there, and so takes no time; after a list that was given up it does.
+    assert took == pytest.approx(fleet.loop.now + (LIKELY.reading if polite and not was_served else 0.0))
+    assert was_served is served[0 if polite else 1]
+    assert (report.unlooked is None) is (was_served or not polite)
+    assert (report.failures == ()) is (was_served or polite)
 
 
-def swept(fleet: Fleet) -> Report:
-    """One sweep of the fleet's one account."""
+def swept(fleet: Fleet, event: dict[str, str] | None = None) -> Report:
+    """One run of the fleet's one account, by default a sweep."""
     (account,) = fleet.accounts
     reports: list[Report] = []
-    sweep = partial(account.reconcile, {"source": "aws.scheduler"}, partial(fleet.before, account))
+    event = {"source": "aws.scheduler"} if event is None else event
+    sweep = partial(account.reconcile, event, partial(fleet.before, account))
     fleet.loop.process(0.0, lambda: reports.append(sweep()))
     fleet.loop.run()
     return reports[0]
@@ -162,3 +178,31 @@ def test_what_a_process_raises_ends_the_simulation() -> None:
 
     with pytest.raises(KeyError, match="missing"):
         loop.run()
+
+
+def test_no_invitation_with_a_hint_waits_for_the_next_look() -> None:
+    told = replace(LIKELY, lost_share=0.0, late_share=0.0)
+    fleet, others = Fleet(ACCOUNTS, told, relay=True).step_back().run(), Fleet(ACCOUNTS, told, relay=True).run()
+
+    assert fleet.lost == fleet.wrong == 0
+    assert fleet.times[-1] <= others.times[-1] + RETRIED_AFTER[0]
+    assert fleet.times[ACCOUNTS // 2] == pytest.approx(others.times[ACCOUNTS // 2], rel=0.1)
+
+
+def test_one_without_a_hint_waits_for_the_next_look_and_no_longer() -> None:
+    fleet = Fleet(ACCOUNTS, LIKELY, relay=False).step_back().run()
+
+    assert fleet.lost == fleet.wrong == 0
+    assert 2 * SWEEP < fleet.times[-1] < 3600 + SWEEP + fleet.longest_run
+
+
+@pytest.mark.parametrize("number", [500, 2_500])
+def test_members_that_are_polite_all_look_once_an_hour(number: int) -> None:
+    hours = 3
+    there = Members(number, SWEEP, LIKELY, hours * 3600, polite=True, since=3600).run()
+
+    assert sum(there.looked) / len(there.looked) > 0.99
+    assert there.sweeps == number * 12 * (hours - 1)
+    assert there.blind_runs == 0
+    assert (there.skipped + there.given_up == 0) is (number == 500)
+    assert there.calls["GetParametersByPath"] == there.sweeps + there.given_up

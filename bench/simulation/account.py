@@ -15,6 +15,8 @@ from handshake_acceptor.reconcile import Reconcile
 from handshake_acceptor.reporting.record import Report
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
+from handshake_acceptor.sweeps.memory import SweepMemory
+from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock
 from local.service.handshake_service import HandshakeService, State
@@ -51,6 +53,8 @@ class Invited:
         """Sweeps of the hour that were run, not counted."""
         self.buckets = {name: Bucket(*of) for name, of in PER_ACCOUNT.items()}
         self.metrics: set[str] = set()
+        self.looks = SweepMemory()
+        """What its process remembers; here no process ends."""
         self.parameters = Parameters()
         self.parameters.values[f"{PREFIX}mode"] = "enforce"
         self.parameters.values[f"{PREFIX}policy/allowlist"] = document(allow())
@@ -111,14 +115,17 @@ class Invited:
         )
         client = OrganizationsClient(self.service, self.id)
         client.before = lambda operation: before(dice, operation)
-        organizations = Organizations(client, clock)
         store = PolicyStore(_Reads(self, before, dice), clock, PREFIX)
-        looker = StateReader(organizations, store, Inline(), clock, self.id, "aws")
         names = _Names()
         both: Any = names  # stands for logger and metrics
         telemetry = Telemetry(both, both, self.now)
         trigger = Trigger.from_event(event)
-        report = Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
+
+        def look(organizations: Organizations) -> Report:
+            looker = StateReader(organizations, store, Inline(), clock, self.id, "aws")
+            return Reconcile(organizations, looker, clock, telemetry.decision).run(trigger)
+
+        report = PoliteSweeps(self.looks, client, store, clock, self.id).run(trigger, look)
         telemetry.run(report, trigger)
         self.metrics |= names.metric_set
         return report

@@ -59,6 +59,13 @@ class Fleet:
         self._accepting = 0
         self._relays: list[float] = []  # when each environment of the relay is free again
 
+    def step_back(self) -> Fleet:
+        """Every account has just looked, and its process is polite from now on."""
+        for account in self.accounts:
+            account.reconcile({}, lambda *_: None)
+            account.looks.gave_up(account.now(), 1.0)
+        return self
+
     def run(self) -> Fleet:
         self.loop.process(0.0, self._invite)
         self.loop.run()

@@ -69,6 +69,11 @@ class Assumed:
     """Of the runs; a sweep comes when the last one's environment may or may not be there still."""
     cold: float = 1.5
     """218 ms of imports and clients were measured on a whole core; 256 MB get about a seventh of one."""
+    process: float = 7_200.0
+    """How long a process lives that is used every few minutes, on average. "Lambda terminates execution environments
+    every few hours", however busy (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). One
+    that was not used was seen to be kept for ten minutes
+    (https://mikhail.io/2019/08/aws-lambda-cold-starts-after-10-minutes/)."""
     delivery: tuple[float, float] = (0.05, 0.5)
     """Of an event, from a bus to its target's start; AWS long called about half a second typical."""
     schedule: tuple[float, float] = (0.0, 1.0)

@@ -12,9 +12,19 @@ NAME: Final = "handshake-acceptor"
 RELAY_NAME: Final = "handshake-relay"
 """The same in the management account."""
 
+HUB_BUS: Final = f"{NAME}-hub"
+"""The bus of the monitoring account, and its topic."""
+
 HINT_SOURCE: Final = hint.SOURCE
 HINT_DETAIL_TYPE: Final = hint.DETAIL_TYPE
 """Source and detail type of the event that says "look for this handshake"."""
+
+ALARM_SOURCE: Final = "aws.cloudwatch"
+ALARM_DETAIL_TYPE: Final = "CloudWatch Alarm State Change"
+"""Source and detail type of what every alarm says on its account's default bus.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+"""
 
 RECORD_SOURCE: Final = "aws.organizations"
 RECORD_DETAIL_TYPE: Final = "AWS API Call via CloudTrail"

@@ -22,11 +22,15 @@ from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.reporting.decision_bus import PUT, DecisionBus
 from handshake_acceptor.reporting.decision_events import Invocation
+from handshake_acceptor.reporting.record import Report
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
+from handshake_acceptor.sweeps.memory import LONGEST_PERIOD, SweepMemory
+from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
 
+_SWEEP_MINUTES = int(os.environ.get("SWEEP_MINUTES", "5"))
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
 _CONFIG = retry.client_config("handshake-acceptor")
 _SESSION = botocore.session.get_session()
@@ -36,6 +40,7 @@ _READER = ThreadPoolExecutor(max_workers=2)
 _MEMORY = Memory()
 _BUS = os.environ.get("DECISION_BUS")
 _TOLD = DecisionBus(_BUS, partial(_SESSION.create_client, "events", config=_CONFIG)) if _BUS else None
+_SWEEPS = SweepMemory()
 
 logger = Logger()
 metrics = Metrics()
@@ -65,9 +70,16 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     if _TOLD:
         _TOLD.catch_up(clock, telemetry.refused)
         working = replace(clock, remaining=lambda: clock.remaining() - PUT)
-    organizations = Organizations(_ORGANIZATIONS, working)
-    states = StateReader(organizations, PolicyStore(_SSM, working, _PREFIX), _READER, working, account_id, partition)
-    report = Reconcile(organizations, states, working, telemetry.decision, _MEMORY, run_id).run(trigger)
+    store = PolicyStore(_SSM, working, _PREFIX)
+
+    def look(organizations: Organizations) -> Report:
+        states = StateReader(organizations, store, _READER, working, account_id, partition)
+        return Reconcile(organizations, states, working, telemetry.decision, _MEMORY, run_id).run(trigger)
+
+    # What was sent and is not confirmed is not left for an hour.
+    insists = bool(_MEMORY.unconfirmed) or _SWEEP_MINUTES > LONGEST_PERIOD
+    sweeps = PoliteSweeps(_SWEEPS, _ORGANIZATIONS, store, working, account_id)
+    report = sweeps.run(trigger, look, insists=insists)
     if _TOLD:
         unsent = _TOLD.tell(clock, report, Invocation(account_id, run_id), telemetry.refused)
         report = replace(report, failures=report.failures + unsent)

@@ -12,9 +12,10 @@ class Metric(StrEnum):
     """Every metric there is. A relay that nobody wakes sends none."""
 
     HINTS_SENT = "HintsSent"
+    """EventBridge took them. It takes one for a bus that is not there, too: https://github.com/aws/aws-cli/issues/9186."""
     HINTS_FAILED = "HintsFailed"
     """Neither delivered nor refused when a run ended: its event is tried again, and then kept in the queue."""
     ACCOUNTS_UNREACHED = "AccountsUnreached"
-    """Invited accounts that take no hints: the acceptor is not deployed there, or does not admit this account."""
+    """Invited accounts whose bus does not admit this account, as far as EventBridge says so."""
     NOT_ADDRESSABLE = "NotAddressable"
     """Invitations to an e-mail address, which name no account."""

@@ -32,8 +32,9 @@ class Outcome(StrEnum):
     """What became of a hint."""
 
     SENT = "SENT"
+    """EventBridge took it, which it does for a bus that is not there, too: https://github.com/aws/aws-cli/issues/9186."""
     UNREACHED = "UNREACHED"
-    """The account has no such bus, or does not admit us: the acceptor is not there, which is normal."""
+    """The account says that it has no such bus, or does not admit us: normal, where the acceptor is not there."""
     NOT_ADDRESSABLE = "NOT_ADDRESSABLE"
     """The invitation names no account. Its sweep finds it."""
     FAILED = "FAILED"

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -87,23 +87,50 @@ _CROSSED = {
 }
 
 
-def evaluate(alarm: Mapping[str, Any], data: Iterable[Datum], now: datetime, before: str = "INSUFFICIENT_DATA") -> str:
+SPARE: Final = 2
+"""How many periods beyond its own an alarm looks at, in AWS's examples; how many it is otherwise is not documented."""
+
+
+def evaluate(
+    alarm: Mapping[str, Any],
+    data: Iterable[Datum],
+    now: datetime,
+    before: str = "INSUFFICIENT_DATA",
+    *,
+    spare: int = SPARE,
+) -> str:
     """The state of an alarm, given as the properties of `AWS::CloudWatch::Alarm`; `before` is what it was.
 
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    Where data is missing, older data counts first, as many as the alarm has periods; only what is missing then is what
+    `TreatMissingData` says:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html, "How alarm state is
+    evaluated when data is missing".
     """
     dimensions = tuple(sorted((each["Name"], each["Value"]) for each in alarm.get("Dimensions", ())))
     wanted = (alarm["Namespace"], alarm["MetricName"], dimensions)
     ours = [datum for datum in data if (datum.namespace, datum.name, datum.dimensions) == wanted]
-    period, periods = timedelta(seconds=alarm["Period"]), alarm["EvaluationPeriods"]
-    crossed: list[bool | None] = []
-    for number in range(periods):
+    period = timedelta(seconds=alarm["Period"])
+    points: list[bool | None] = []
+    for number in range(alarm["EvaluationPeriods"] + spare):
         end = now - number * period
         values = [datum.value for datum in ours if end - period <= datum.time < end]
         value = statistic(alarm.get("ExtendedStatistic") or alarm["Statistic"], values) if values else None
-        crossed.append(None if value is None else _CROSSED[alarm["ComparisonOperator"]](value, alarm["Threshold"]))
-    missing = alarm.get("TreatMissingData", "missing")
-    if missing in ("ignore", "missing") and not any(each is not None for each in crossed):
-        return before if missing == "ignore" else "INSUFFICIENT_DATA"
-    breaching = sum(missing == "breaching" if each is None else each for each in crossed)
-    return "ALARM" if breaching >= alarm.get("DatapointsToAlarm", periods) else "OK"
+        points.append(None if value is None else _CROSSED[alarm["ComparisonOperator"]](value, alarm["Threshold"]))
+    needed = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    return _state(points, alarm["EvaluationPeriods"], needed, alarm.get("TreatMissingData", "missing"), before)
+
+
+def _state(points: Sequence[bool | None], periods: int, needed: int, missing: str, before: str) -> str:
+    """Of points, the youngest first, that each cross the threshold, do not, or are not there."""
+    real = [point for point in points if point is not None][:periods]
+    crossing = sum(real) + (periods - len(real) if missing == "breaching" else 0)
+    if crossing >= needed:
+        return "ALARM"
+    if missing in ("breaching", "notBreaching") or False in real:
+        return "OK"
+    if missing == "ignore":
+        return before
+    if not real:
+        return "INSUFFICIENT_DATA"
+    # Nothing but crossings, too few of them: early, if the oldest is old enough.
+    return "ALARM" if max(age for age, point in enumerate(points, 1) if point) >= needed else "OK"

@@ -69,6 +69,13 @@ def bus(*accounts):
     return {"Name": "handshake-acceptor", "Policy": json.dumps({"Statement": [statement]})}
 
 
+def rule(name):
+    """Every rule is there and enabled, but the one that there is only with the setting `decisionBus`."""
+    if name == "handshake-acceptor-tell-alarms":
+        raise refused("ResourceNotFoundException")
+    return {"State": "ENABLED"}
+
+
 def subscribed(*arns):
     return {"Subscriptions": [{"SubscriptionArn": arn, "TopicArn": TOPIC} for arn in arns]}
 
@@ -126,7 +133,7 @@ HEALTHY = {
     "DescribeStackResources": refused("ValidationError"),
     "GetFunctionConfiguration": configuration(),
     "ListRuleNamesByTarget": {"RuleNames": ["hints"]},
-    "DescribeRule": {"State": "ENABLED"},
+    "DescribeRule": lambda request: rule(request["Name"]),
     "GetSchedule": schedule(),
     "GetParametersByPath": parameters(),
     "SimulatePrincipalPolicy": simulated(),
@@ -138,6 +145,7 @@ HEALTHY = {
     "GetEventSelectors": {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]},
     "DescribeEventBus": bus(MANAGEMENT, MEMBER),
     "GetRolePolicy": role_policy(MANAGEMENT),
+    "DescribeAlarms": {"MetricAlarms": [{"AlarmName": "handshake-acceptor-runs-fail"}]},
     "ListSubscriptionsByTopic": subscribed(f"{TOPIC}:0a1b"),
     "ListHandshakesForAccount": {"Handshakes": []},
     "DescribeOrganization": refused("AWSOrganizationsNotInUseException"),

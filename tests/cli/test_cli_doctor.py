@@ -294,6 +294,21 @@ def test_without_hints_the_sweep_alone_is_told():
     assert "hints: nobody may send any: the sweep alone finds invitations" in result.stdout
 
 
+def test_without_alarms_nobody_need_hear_any():
+    result = doctor(DescribeAlarms={"MetricAlarms": []}, ListSubscriptionsByTopic=subscribed())
+    assert result.exit_code == 0
+    assert "subscribers: no alarm is deployed" in result.stdout
+
+
+@pytest.mark.parametrize(("state", "heard"), [("ENABLED", True), ("DISABLED", False)])
+def test_what_the_hub_is_told_somebody_hears(state, heard):
+    def described(request):
+        return {"State": state if request["Name"] == "handshake-acceptor-tell-alarms" else "ENABLED"}
+
+    result = doctor(ListSubscriptionsByTopic=subscribed(), DescribeRule=described)
+    assert (result.exit_code == 0, "the hub is told what the alarms say" in result.stdout) == (heard, heard)
+
+
 def test_who_may_not_read_the_ceiling_sees_who_may_send_hints():
     result = doctor(GetRolePolicy=refused("AccessDenied"), DescribeEventBus=bus(OTHER_MANAGEMENT))
     assert f"hints: from {OTHER_MANAGEMENT}; no hint in seven days" in result.stdout
@@ -521,19 +536,24 @@ HUB = {
                 "Outputs": [
                     {"OutputKey": "SinkArn", "OutputValue": "arn:aws:oam:us-east-1:444444444444:sink/1"},
                     {"OutputKey": "DashboardName", "OutputValue": "handshake-fleet"},
+                    {"OutputKey": "BusArn", "OutputValue": "arn:aws:events:us-east-1:444444444444:event-bus/hub"},
+                    {"OutputKey": "TopicArn", "OutputValue": TOPIC},
                 ],
             }
         ]
     },
     "ListAttachedLinks": {"Items": [{"LinkArn": "a"}, {"LinkArn": "b"}]},
     "GetDashboard": {"DashboardBody": "{}"},
+    "ListRules": {"Rules": [{"Name": "tell", "State": "ENABLED"}]},
+    "ListSubscriptionsByTopic": subscribed(f"{TOPIC}:0a1b"),
 }
 
 
 @pytest.mark.parametrize("stack", ["hub", "HandshakeHub"])
 def test_a_hub_is_checked_as_one(stack):
     result = doctor("--stack", stack, **HUB)
-    assert [line.split(": ")[0].split()[-1] for line in result.stdout.splitlines()] == ["stack", "links", "dashboard"]
+    checks = [line.split(": ")[0].split()[-1] for line in result.stdout.splitlines()]
+    assert checks == ["stack", "links", "dashboard", "rules", "subscribers"]
     assert (result.exit_code, "links: 2 accounts linked" in result.stdout) == (0, True)
 
 
@@ -542,6 +562,9 @@ def test_a_hub_is_checked_as_one(stack):
     [
         ({"ListAttachedLinks": {"Items": []}}, "links: no account is linked -> give the acceptors the setting"),
         ({"GetDashboard": refused("ResourceNotFound")}, "dashboard: it is not there"),
+        ({"ListRules": {"Rules": []}}, "rules: no rule on the bus hub tells anybody"),
+        ({"ListRules": {"Rules": [{"Name": "tell", "State": "DISABLED"}]}}, "rules: the rule tell on the bus hub is"),
+        ({"ListSubscriptionsByTopic": subscribed("PendingConfirmation")}, "1 subscription not confirmed"),
         (
             {"DescribeStacks": {"Stacks": [{"StackName": "HandshakeHub", "StackStatus": "CREATE_COMPLETE"}]}},
             "links: the stack HandshakeHub has no output SinkArn",
@@ -563,3 +586,11 @@ def test_an_account_without_a_trail_is_told_which_alarm_is_silent(trails):
     result = doctor(DescribeTrails=trails, GetTrailStatus={"IsLogging": False})
     assert result.exit_code == 0
     assert "no trail here, so the alarm somebody-else-answered stays silent" in result.stdout
+
+
+@pytest.mark.parametrize(("seen", "says"), [("2026-11-26T03:05:00+00:00", "2026-11-26T03:05:00"), (None, "none yet")])
+def test_a_sweep_that_skipped_its_list_is_well_and_says_when_the_last_look_was(seen, says):
+    changes = {"FilterLogEvents": log(ended(skipped=True, last_look=seen))}
+    [last] = [each for each in json.loads(doctor("--json", **changes).stdout)["checks"] if each["check"] == "last run"]
+    assert last["verdict"] == "ok"
+    assert "without a look, for its organization's lists are throttled; last look: " + says in last["why"]

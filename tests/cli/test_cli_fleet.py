@@ -132,6 +132,12 @@ def test_only_the_problems_can_be_shown_with_the_totals_of_all():
         ("FilterLogEvents", EndpointConnectionError(endpoint_url="https://x"), "unreachable", ["LOG"], {}),
         ("FilterLogEvents", log(ended(failures=["LIST_UNREADABLE X"])), "wrong", ["RUN_FAILED"],
          {"pending": 0, "last_look": None}),
+        # A sweep that stepped back is a run, and no look.
+        ("FilterLogEvents", log(ended(skipped=True, last_look=None)), "stuck", ["NO_LOOK"], {"last_look": None}),
+        ("FilterLogEvents", log(ended(skipped=False, postponed=["LIST_UNREADABLE X"])), "stuck", ["NO_LOOK"],
+         {"last_look": None}),
+        ("FilterLogEvents", log(ended(failures=["NO_LOOK"], skipped=False)), "wrong", ["RUN_FAILED"],
+         {"last_look": None}),
         ("GetSchedule", refused("AccessDenied"), "ok", [], {}),
         ("DescribeStacks", {"Stacks": []}, "unreachable", ["STACK"], {"deployed": None, "pending": 0}),
     ],
@@ -142,6 +148,19 @@ def test_what_is_wrong_in_one_account_is_told_of_it_alone(operation, answer, ver
     assert (codes(found[A]), codes(found[B]), codes(found[C])) == ([], why, [])
     assert {key: found[B][key] for key in (*sees, "verdict")} == {**sees, "verdict": verdict}
     assert "diego" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("runs", "minutes"),
+    [([ended()], 5), ([ended(skipped=True)], 60), ([ended(), ended(skipped=False)], 60)],
+    ids=["looks", "skips", "gave up"],
+)
+def test_an_account_whose_sweeps_step_back_may_wait_for_longer(monkeypatch, runs, minutes):
+    seen = []
+    judged = (Standing.OK, ())
+    monkeypatch.setattr("handshakectl.account.status.judge", lambda found, _: (seen.append(found), judged)[1])
+    rows(changes=[(B, "FilterLogEvents", log(*runs))], way=("--role", "Operator", "--accounts", B))
+    assert [each.period for each in seen] == [timedelta(minutes=minutes)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.reporting.record import Outcome
-from handshakectl.account.standing import UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
+from handshakectl.account.standing import POLITE_PERIOD, UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -43,12 +43,25 @@ def test_nothing_that_waits_is_ok(
         (replace(ON_ITS_WAY, since=NOW - timedelta(days=6), record=record("RETRY_LATER")), None),
         (replace(ON_ITS_WAY, since=NOW - timedelta(days=8), record=record("RETRY_LATER")), "WAITED_TOO_LONG"),
         (replace(ON_ITS_WAY, record=record("NEEDS_HUMAN")), "THROTTLED"),
+        # A run that began before the brake was released, or before the policy was changed, says so after it.
+        (replace(ON_ITS_WAY, record=record("OBSERVED")), None),
+        (replace(ON_ITS_WAY, record=record("LEFT_PENDING")), None),
+        (replace(ON_ITS_WAY, since=NOW - 11 * MINUTE, record=record("OBSERVED")), "WAITED_TOO_LONG"),
         (replace(ON_ITS_WAY, since=None), "SINCE_UNKNOWN"),
     ],
 )
 def test_how_long_it_may_wait(one: Waiting, code: str | None) -> None:
     standing, why = judge(replace(BARE, waiting=(one,)), ORG)
     assert (standing, why[0].code if code else None) == (Standing.STUCK if code else Standing.WAITING, code)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "standing"), [(30, Standing.WAITING), (119, Standing.WAITING), (121, Standing.STUCK)]
+)
+def test_where_sweeps_step_back_it_may_wait_for_two_looks(minutes: int, standing: Standing) -> None:
+    one = replace(ON_ITS_WAY, since=NOW - minutes * MINUTE)
+    seen = replace(BARE, period=POLITE_PERIOD, changed=NOW - timedelta(days=1), waiting=(one,))
+    assert judge(seen, ORG)[0] is standing
 
 
 @pytest.mark.parametrize(

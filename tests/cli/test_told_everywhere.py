@@ -153,6 +153,11 @@ def _a_stranger(made: World) -> None:
     made.invite(OTHER_MANAGEMENT)
 
 
+def _nothing_allowed(made: World) -> None:
+    made.policy()
+    made.invite()
+
+
 def _nearly_allowed(made: World) -> None:
     made.policy(allow(Condition={"NotAfter": "2026-01-31T00:00:00Z"}))
     made.invite()
@@ -181,6 +186,7 @@ SITUATIONS: dict[str, Callable[[World], object]] = {
     "a Deny leaves it": _denied,
     "a Deny declines it": _declined,
     "a stranger's, of which no statement speaks": _a_stranger,
+    "nothing is allowed at all": _nothing_allowed,
     "an Allow names its origin, and does not match": _nearly_allowed,
     "the policy has a mistake": _mistaken,
     "two organizations are allowed at once": _ambiguous,

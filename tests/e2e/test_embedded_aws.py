@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -14,12 +15,13 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from local.adapters.ministack import hooks
 from local.adapters.ministack.admin import respond
 from local.emulator import INTERPRETER, ROOT, NotStarted, emulator
 from local.service.admin_api import LOOPBACK, AdminApi, AdminClient
+from tests.support.synthesis import LOCAL, Deployed, synthesize
 
 MANAGEMENT, MEMBER, STRANGER = "111111111111", "222222222222", "333333333333"
 ALLOWED, FOREIGN = "h-examplehandshakeid111", "h-foreignhandshake11"
@@ -153,6 +155,29 @@ def route_parameter_changes(aws, rule, target_arn):
     pattern = {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"]}
     aws("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
     aws("events").put_targets(Rule=rule, Targets=[{"Id": "target", "Arn": target_arn}])
+
+
+class Stack:
+    """A stack of one resource a type."""
+
+    def __init__(self, aws, name):
+        self._cloudformation, self._name = aws("cloudformation"), name
+
+    def create(self, resources):
+        self._write("create", resources)
+
+    def update(self, resources):
+        """Raises `WaiterError` where it fails."""
+        self._write("update", resources)
+
+    def _write(self, verb, resources):
+        named = {
+            re.sub(r"\W", "", kind): {"Type": kind, "Properties": properties} for kind, properties in resources.items()
+        }
+        write = getattr(self._cloudformation, f"{verb}_stack")
+        write(StackName=self._name, TemplateBody=json.dumps({"Resources": named}))
+        waiter = self._cloudformation.get_waiter(f"stack_{verb}_complete")
+        waiter.wait(StackName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
 RUNS = {"first": 3, "second": 3, "failing": 3, "endless": 20}
@@ -301,6 +326,84 @@ class TestServed:
         (failure,) = received(aws, queue, 1)
         assert failure["requestPayload"]["detail"]["name"] == "/failing"
         assert failure["responsePayload"]["errorMessage"] == "always"
+
+    @pytest.mark.parametrize(
+        ("kind", "properties"),
+        [
+            ("AWS::SSM::Parameter", {"Name": "/taken", "Type": "String", "Value": "the template's"}),
+            ("AWS::Logs::LogGroup", {"LogGroupName": "/taken"}),
+        ],
+    )
+    def test_a_stack_neither_makes_nor_takes_along_what_exists_already(self, aws, kind, properties):
+        ssm, logs, cloudformation = aws("ssm"), aws("logs"), aws("cloudformation")
+        ssm.put_parameter(Name="/taken", Value="mine", Type="String", Overwrite=True)
+        if kind == "AWS::Logs::LogGroup":
+            logs.create_log_group(logGroupName="/taken")
+        with pytest.raises(WaiterError):
+            Stack(aws, "taken").create({kind: properties})
+        assert cloudformation.describe_stacks(StackName="taken")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+        events = cloudformation.describe_stack_events(StackName="taken")["StackEvents"]
+        assert "already" in " ".join(event.get("ResourceStatusReason", "") for event in events).lower()
+        assert ssm.get_parameter(Name="/taken")["Parameter"]["Value"] == "mine"
+        assert kind == "AWS::SSM::Parameter" or logs.describe_log_groups(logGroupNamePrefix="/taken")["logGroups"]
+        cloudformation.delete_stack(StackName="taken")
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="taken", WaiterConfig={"Delay": 1})
+
+    def test_an_update_leaves_a_buss_policy_that_it_does_not_state(self, aws):
+        events, stack = aws("events"), Stack(aws, "bus")
+        policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Any", "Effect": "Allow", "Principal": "*"}]}
+
+        def bus(**properties):
+            return {"AWS::Events::EventBus": {"Name": "kept", **properties}}
+
+        stack.create(bus(Policy=policy))
+        stack.update(bus(Description="another"))
+        assert json.loads(events.describe_event_bus(Name="kept")["Policy"]) == policy
+        other = {**policy, "Statement": [{"Sid": "Other", "Effect": "Deny", "Principal": "*"}]}
+        stack.update(bus(Policy=other))
+        assert json.loads(events.describe_event_bus(Name="kept")["Policy"]) == other
+
+    def test_without_management_accounts_a_hint_bus_admits_those_of_before_no_more(self, aws):
+        def put():
+            hint = {"Source": "handshake-acceptor.relay", "DetailType": "Handshake Hint", "Detail": "{}"}
+            bus = f"arn:aws:events:us-east-1:{MEMBER}:event-bus/handshake-acceptor"
+            (entry,) = aws("events", MANAGEMENT).put_events(Entries=[hint | {"EventBusName": bus}])["Entries"]
+            return entry.get("ErrorCode", "OK")
+
+        stack = Stack(aws, "hints")
+        stack.create({"AWS::Events::EventBus": Deployed(synthesize(LOCAL)).only("AWS::Events::EventBus")})
+        assert put() == "OK"
+        nobody = synthesize(LOCAL | {"managementAccounts": []})
+        stack.update({"AWS::Events::EventBus": Deployed(nobody).only("AWS::Events::EventBus")})
+        assert put() == "AccessDeniedException"
+
+    def test_a_put_on_a_bus_that_is_not_there_succeeds(self, aws):
+        entry = {"Source": "example", "DetailType": "Example", "Detail": "{}"}
+        own, foreign = "nowhere", f"arn:aws:events:us-east-1:{STRANGER}:event-bus/nowhere"
+        for bus in (own, foreign):
+            answer = aws("events").put_events(Entries=[entry | {"EventBusName": bus}])
+            assert (answer["FailedEntryCount"], list(answer["Entries"][0])) == (0, ["EventId"])
+
+    def test_any_changed_property_but_the_tags_writes_a_parameters_value(self, aws):
+        ssm, stack = aws("ssm"), Stack(aws, "seed")
+
+        def seed(**properties):
+            return {"AWS::SSM::Parameter": {"Name": "/seed", "Type": "String", "Value": "seed", **properties}}
+
+        def after(update):
+            ssm.put_parameter(Name="/seed", Value="edited", Type="String", Overwrite=True)
+            stack.update(update)
+            return ssm.get_parameter(Name="/seed")["Parameter"]["Value"]
+
+        stack.create(seed())
+        assert after(seed(Tags={"team": "a"})) == "edited"
+        assert ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/seed")["TagList"]
+        assert after(seed(Tags={"team": "a"}, Description="reworded")) == "seed"
+        assert after(seed(Tags={"team": "a"}, Description="reworded", Tier="Intelligent-Tiering")) == "seed"
+        ssm.delete_parameter(Name="/seed")
+        with pytest.raises(WaiterError):
+            stack.update(seed())
+        assert code_of(ssm.get_parameter, Name="/seed") == "ParameterNotFound"
 
     def test_a_call_asks_one_question_of_metrics_insights(self, aws):
         queries = [

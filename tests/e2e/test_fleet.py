@@ -151,9 +151,10 @@ def test_an_invitation_by_email_is_recorded_and_found_by_the_sweep(fleet: Fleet)
     assert fleet.recorded(BY_EMAIL, invited)[invited]["trigger"] == "sweep"
 
 
-def test_an_account_without_the_acceptor_is_counted_and_nothing_fails(fleet: Fleet) -> None:
+def test_a_hint_to_an_account_without_the_acceptor_goes_nowhere_and_nothing_fails(fleet: Fleet) -> None:
+    """EventBridge takes it: that a hint was sent says nothing of a bus at the other end."""
     invited = fleet.invite(ALLOWED, WITHOUT)
-    assert fleet.hinted(invited) == {invited: "UNREACHED"}
+    assert fleet.hinted(invited) == {invited: "SENT"}
     queue = fleet.aws.client("sqs", MANAGEMENT)
     assert not queue.receive_message(QueueUrl=fleet.relay["FailureQueueUrl"]).get("Messages")
 

@@ -13,7 +13,7 @@ import pytest
 from handshake_acceptor_cdk.asset import build
 from local.aws import LOG_GROUP, SETTINGS, CommandFailed, embedded_aws, run, wait_for
 from local.emulator import ROOT
-from tests.support.account import STACK, Account, add_organizations, document, upload
+from tests.support.account import Account, add_organizations, document, upload
 from tests.support.origins import DENIED, MEMBER, PREFIX
 from tests.support.synthesis import synthesize
 
@@ -51,9 +51,9 @@ def zipped(name: str, text: str) -> bytes:
     return buffer.getvalue()
 
 
-def assembly(folder: Path, policy: str = "") -> Path:
+def assembly(folder: Path, policy: str = "", **settings: object) -> Path:
     """What the CDK CLI deploys, as the app synthesizes it now; with a document that code keeps, if one is given."""
-    raw = json.loads(SETTINGS.read_text())
+    raw = json.loads(SETTINGS.read_text()) | settings
     if policy:
         (folder / "policy.json").write_text(policy)
         raw["policy"] = "policy.json"
@@ -119,11 +119,31 @@ def test_destroy_leaves_policy_mode_and_log_and_a_deploy_adopts_them_when_told_t
     deploy(account, app, "--import-existing-resources")
     assert (account.read(ALLOWLIST), account.read("mode")) == kept
     assert logged <= events(account)
-    resources = account.client("cloudformation").list_stack_resources(StackName=STACK)["StackResourceSummaries"]
-    adopted = {f"{PREFIX}{ALLOWLIST}", f"{PREFIX}mode", LOG_GROUP}
-    assert adopted <= {each["PhysicalResourceId"] for each in resources}
+    assert account.has(f"{PREFIX}{ALLOWLIST}", f"{PREFIX}mode", LOG_GROUP)
     invited = account.invite(DENIED)
     assert account.decisions() == [(invited, "LEFT_PENDING", ())]
+
+
+def test_a_stack_that_is_to_keep_nothing_any_more_leaves_what_people_pushed(account: Account, tmp_path: Path) -> None:
+    """CloudFormation takes the setting `keep` only together with a change of a resource."""
+    app = assembly(tmp_path, keep=False, logRetentionDays=30)
+    deploy(account, app)
+    account.put("policy/team", document("JoinByTeam"))
+    cdk(account, "destroy", app, "--force")
+    assert account.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"] == []
+    assert names(account) == [f"{PREFIX}policy/team"]
+
+    command = [".venv/bin/handshakectl", "remove", "--all", "--before-deploy", "--yes"]
+    run(command, account.aws.environment(account.id))
+    assert names(account) == []
+    deploy(account, app)
+    assert names(account) == [f"{PREFIX}mode", f"{PREFIX}{ALLOWLIST}"]
+
+
+def names(account: Account) -> list[str]:
+    """Of the acceptor's parameters."""
+    pages = account.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=PREFIX, Recursive=True)
+    return sorted(each["Name"] for page in pages for each in page["Parameters"])
 
 
 def events(account: Account) -> set[str]:

@@ -6,23 +6,29 @@ decides who may fetch the asset is added to it in local/adapters/ministack.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from local.aws import embedded_aws
+from local.aws import LOG_GROUP, SETTINGS, embedded_aws
+from local.emulator import ROOT
 from tests.support.account import Account, Published, add_organizations, document, publish
-from tests.support.origins import ALLOWED, DENIED
+from tests.support.origins import ALLOWED, DENIED, PREFIX
+from tests.support.pages import Person, commands, sections
 
 pytestmark = pytest.mark.builds
 
 OPERATOR, FIRST, SECOND, UNKNOWN = "888888888888", "222222222222", "555555555555", "666666666666"
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
+REMOVAL = sections((ROOT / "docs" / "fleet.md").read_text("utf-8"))["Removal and upgrade"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
+    operator: Account
     first: Account
     second: Account
     unknown: Account
@@ -38,7 +44,7 @@ def fleet() -> Iterator[Fleet]:
         for account in accounts:
             account.register()
         published = publish(operator, [FIRST, SECOND])
-        yield Fleet(*accounts, published)
+        yield Fleet(operator, *accounts, published)
 
 
 def test_two_accounts_accept_by_the_deployed_policy_alone(fleet: Fleet) -> None:
@@ -76,7 +82,7 @@ def test_the_parameter_origins_is_the_ceiling(fleet: Fleet) -> None:
 
 def test_nothing_is_left_in_an_account_that_may_not_read_the_asset(fleet: Fleet) -> None:
     account = fleet.unknown
-    why = account.why_not_created(fleet.published.template, **fleet.published.asset)
+    why = fleet.published.why_not_created(account)
     assert "access has been denied by S3" in why
     assert account.read("mode") is None
     assert account.client("logs").describe_log_groups()["logGroups"] == []
@@ -87,5 +93,54 @@ def test_nothing_is_left_in_an_account_that_may_not_read_the_asset(fleet: Fleet)
     [("Origins", "*"), ("Origins", f"{ALLOWED.management_account_id}:*"), ("ManagementAccounts", "*")],
 )
 def test_a_wildcard_is_refused_before_anything_is_made(fleet: Fleet, name: str, value: str) -> None:
-    why = fleet.unknown.why_not_created(fleet.published.template, **fleet.published.asset, **{name: value})
+    why = fleet.published.why_not_created(fleet.unknown, **{name: value})
     assert f"Parameter '{name}' must be " in why
+
+
+def test_what_a_removal_kept_is_adopted_or_deleted_as_the_page_says(fleet: Fleet, tmp_path: Path) -> None:
+    account = fleet.first
+    account.put(ALLOWLIST, document("JoinByHand"))
+    account.put("mode", "observe")
+    kept = account.read(ALLOWLIST), account.read("mode")
+    account.delete()
+    assert (account.read(ALLOWLIST), account.read("mode"), account.read(DEPLOYED)) == (*kept, None)
+
+    assert "already exists" in fleet.published.why_not_created(account)
+    account.delete()
+    assert (account.read(ALLOWLIST), account.read("mode")) == kept
+
+    template = tmp_path / "handshake-acceptor.template.json"
+    template.write_text(fleet.published.template)
+    person = Person(account.aws, tmp_path)
+    person.has_profiles({"first": account.id})
+    (tmp_path / "profiles").write_text("first")
+    create, execute, delete = (
+        each.replace("build/template", str(tmp_path)).replace("cat profiles", f"cat {tmp_path}/profiles")
+        for each in commands(REMOVAL)
+        if each.startswith("for p in")
+    )
+    assert person.types(create)[0] == 0
+    account.wait("change_set_create_complete", ChangeSetName="adopt")
+    assert person.types(execute)[0] == 0
+    account.wait("stack_create_complete")
+    assert (account.read(ALLOWLIST), account.read("mode")) == kept
+    assert account.has(f"{PREFIX}mode", f"{PREFIX}{ALLOWLIST}", LOG_GROUP)
+
+    account.delete()
+    assert person.types(delete)[0] == 0
+    fleet.published.create(account)
+    assert account.text("mode") == "enforce"
+
+
+def test_a_stack_that_keeps_nothing_can_be_deployed_again_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    account = fleet.unknown
+    (tmp_path / "settings.json").write_text(json.dumps(json.loads(SETTINGS.read_text()) | {"keep": False}))
+    published = publish(fleet.operator, [account.id], tmp_path / "settings.json")
+    published.create(account)
+    account.put(ALLOWLIST, document("JoinByHand"))
+    account.delete()
+    assert account.client("ssm").describe_parameters()["Parameters"] == []
+    assert account.client("logs").describe_log_groups()["logGroups"] == []
+    published.create(account)
+    assert account.text("mode") == "enforce"
+    assert json.loads(account.text(ALLOWLIST) or "")["Statement"] == [], "what was edited went with the first stack"

@@ -32,6 +32,8 @@ from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
 from handshake_acceptor.reporting.record import Record, Report
 from handshake_acceptor.state import StateReader
+from handshake_acceptor.sweeps.memory import SweepMemory
+from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.trigger import Trigger
 from handshake_core.retry import Clock
 from local.service.handshake_service import ServiceError
@@ -74,6 +76,8 @@ MOST_EDITS = 60
 """In one world."""
 MOST_CALLS = 10_000
 """In one run."""
+MOST_SWEEPS = 26
+"""Until the last two looks: two hours and some minutes."""
 SHORTEST_CALL = 0.001
 """Seconds. No call takes no time: what came first could not be told from times."""
 LONGEST_CALL = 18.0
@@ -135,6 +139,7 @@ class Environment:
     """One process of the function, and what it keeps from run to run; one that is killed takes it along."""
 
     memory: Memory = field(default_factory=Memory)
+    sweeps: SweepMemory = field(default_factory=SweepMemory)
     sent: set[str] = field(default_factory=set)
     """What runs of this process have sent: the judge's, not the function's."""
 
@@ -243,15 +248,31 @@ class FaultWorld(World):
 
     def _whole_run(self, frame: Frame, trigger: Trigger) -> Report:
         clock, emit = self.clock_of(frame), partial(self._judge_record, frame)
-        organizations = Organizations(self.client_of(frame), clock)
+        memory = frame.environment.memory
         store = PolicyStore(self.client_of(frame), clock, PREFIX)
         reader = Beside(partial(self._start_beside, frame))
-        states = StateReader(organizations, store, reader, clock, MEMBER, "aws")
-        report = Reconcile(organizations, states, clock, emit, frame.environment.memory).run(trigger)
+
+        def look(organizations: Organizations) -> Report:
+            states = StateReader(organizations, store, reader, clock, MEMBER, "aws")
+            return Reconcile(organizations, states, clock, emit, memory).run(trigger)
+
+        sweeps = PoliteSweeps(frame.environment.sweeps, self.client_of(frame), store, clock, MEMBER)
+        report = sweeps.run(trigger, look, insists=bool(memory.unconfirmed))
+        self._judge_stepping_back(frame, trigger, report)
         self._judge_report(frame, report, trigger.handshake_id)
         if self.now >= frame.deadline:
             self._wrong(f"cut off {self.now - frame.deadline} before its end")
         return report
+
+    def _judge_stepping_back(self, frame: Frame, trigger: Trigger, report: Report) -> None:
+        told = report.unlooked
+        if told is None:
+            return
+        self.seen["skipped" if told.skipped else "gave up"] += 1
+        if trigger.kind != "sweep" or frame.sent or report.records:
+            self._wrong(f"a run for {trigger.kind} stepped back, and sent {frame.sent}")
+        if told.skipped and report.failures:
+            self._wrong(f"skipped, and failed: {report.failures}")
 
     def client_of(self, frame: Frame) -> Client:
         """What one run calls AWS with."""
@@ -812,17 +833,25 @@ def edit_at_random(world: FaultWorld) -> Callable[[], None]:
 
 
 def settle(world: FaultWorld) -> None:
-    """The faults are over: two sweeps, and everything must be where the policy says."""
+    """The faults are over: two sweeps that look, and everything must be where the policy says.
+
+    A process that was throttled skips the others: it looks once an hour.
+    """
     world.faults, world.kill_when, world.locked_out_once_joined = [], ("", ""), False
     seconds = world.dice.choice([0.0, 0.1, 0.5])
     world.pace = lambda operation: seconds
-    for _ in range(2):
+    looks = 0
+    for _ in range(MOST_SWEEPS):
         world.now += timedelta(minutes=5)
-        world.run()
+        looks += world.run().unlooked is None
         world.judge_now()
+        if looks == 2:
+            break
     world.now += timedelta(minutes=10)  # what was answered, lands
     if left := world.unsettled():
-        raise Lost(f"after two sweeps: {left}")
+        raise Lost(f"after {looks} looks: {left}")
+    if looks < 2:
+        raise Lost(f"{looks} looks in two hours")
 
 
 class Lost(AssertionError):
@@ -849,7 +878,8 @@ def _fault_run(world: FaultWorld, pair: tuple[str, Kind] | None) -> None:
         )
     put_right = edit_at_random(world) if dice.random() < 0.6 else lambda: None
     ours = [found for found in world.service.handshakes() if found.target.id == MEMBER]
-    for _ in range(dice.randint(1, 2)):
+    steps_back = ("ListHandshakesForAccount", Kind.THROTTLED) in pairs
+    for _ in range(dice.randint(1, 8 if steps_back else 2)):
         event = world.hint(dice.choice(ours).id) if ours and dice.random() < 0.3 else None
         world.run(event)
         world.judge_now()
@@ -871,7 +901,7 @@ class Row:
         return Row(self.runs + other.runs, self.seen + other.seen)
 
 
-COLUMNS = ("faults", "slow calls", "edits", "other runs", "sent", "wrong", "lost", "cut off")
+COLUMNS = ("faults", "slow calls", "edits", "other runs", "sent", "skipped", "gave up", "wrong", "lost", "cut off")
 
 
 def row_of(seed: int) -> tuple[str, tuple[str, Kind] | None]:

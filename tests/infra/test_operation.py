@@ -76,6 +76,12 @@ def test_the_function_is_told_where_the_policy_is() -> None:
     assert function["Environment"]["Variables"]["POLICY_PATH"] == "/team/joins/"
 
 
+@pytest.mark.parametrize(("settings", "minutes"), [({}, "5"), ({"sweepMinutes": 30}, "30")])
+def test_the_function_is_told_how_often_it_is_woken(settings: dict[str, Any], minutes: str) -> None:
+    function = Deployed(synthesize(settings)).only("AWS::Lambda::Function")
+    assert function["Environment"]["Variables"]["SWEEP_MINUTES"] == minutes
+
+
 def test_the_function_writes_structured_lines_to_a_log_that_is_kept_as_set() -> None:
     deployed = Deployed(synthesize({"logRetentionDays": 3653}))
     assert deployed.only("AWS::Lambda::Function")["LoggingConfig"] == {

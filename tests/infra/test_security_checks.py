@@ -32,15 +32,17 @@ EVERYTHING: dict[str, Any] = {
     "alarmEmail": "x@example.com",
     "dashboard": True,
     "observabilitySink": SINK,
+    "decisionBus": "arn:aws:events:us-east-1:555555555555:event-bus/handshake-acceptor-hub",
     "policy": "local/demo/allowlist.json",
 }
 IN_CHINA = {"observabilitySink": "arn:aws-cn:oam:cn-northwest-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"}
+TELLS_CHINA = {"decisionBus": "arn:aws-cn:events:cn-northwest-1:555555555555:event-bus/handshake-acceptor-hub"}
 OF_RELAY = {"tracing": True, "alarmEmail": "x@example.com", "observabilitySink": SINK}
-OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"]}
+OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"], "alarmEmail": "x@example.com"}
 STACKS: dict[str, Callable[[], Stack]] = {
     "example": lambda: synthesize(LOCAL),
     "nothing": lambda: synthesize({}, "us-gov-west-1"),
-    "everything": lambda: synthesize(EVERYTHING | IN_CHINA, "cn-northwest-1"),
+    "everything": lambda: synthesize(EVERYTHING | IN_CHINA | TELLS_CHINA, "cn-northwest-1"),
     "template": lambda: template(LOCAL),
     "template of everything": lambda: template(EVERYTHING),
     "relay": relay,

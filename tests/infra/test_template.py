@@ -33,10 +33,12 @@ def deployed(settings: dict[str, Any], region: str = "us-east-1", **parameters: 
 
 
 def whole(stack: Deployed) -> dict[str, Any]:
-    """All that is deployed but the function's code and the time of synthesis."""
+    """All that is deployed but the function's code, the time of synthesis, and how the order is said."""
     resources = stack.resources()
     for resource in resources.values():
         resource["Properties"].pop("Code", None)
+        resource.pop("DependsOn", None)
+        resource.get("Metadata", {}).pop("DeletedBefore", None)
         if resource["Properties"].get("Name") == DEPLOYED:
             del resource["Properties"]["Description"]
     return resources

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -53,7 +54,7 @@ class Account:
         cloudformation.create_stack(
             StackName=STACK, TemplateBody=template, Parameters=_parameters(parameters), Capabilities=CAPABILITIES
         )
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig=_AT_ONCE)
+        self.wait("stack_create_complete")
 
     def update(self, template: str, **changed: str) -> None:
         """As `aws cloudformation deploy` does it: what is not named keeps its value."""
@@ -66,7 +67,22 @@ class Account:
             Parameters=_parameters(changed) + kept,
             Capabilities=CAPABILITIES,
         )
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig=_AT_ONCE)
+        self.wait("stack_update_complete")
+
+    def delete(self) -> None:
+        self.client("cloudformation").delete_stack(StackName=STACK)
+        self.wait("stack_delete_complete")
+
+    def wait(self, what: str, **more: str) -> None:
+        """Until CloudFormation says so of the stack, or of one of its change sets."""
+        waiter = self.client("cloudformation").get_waiter(what)
+        waiter.wait(StackName=STACK, WaiterConfig=_AT_ONCE, **more)
+
+    def has(self, *names: str) -> bool:
+        """Whether these are resources of the stack, by their physical names."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        found = {each["PhysicalResourceId"] for page in pages for each in page["StackResourceSummaries"]}
+        return set(names) <= found
 
     def why_not_created(self, template: str, **parameters: str) -> str:
         """What CloudFormation says of a stack that cannot be created."""
@@ -127,16 +143,25 @@ class Published:
     def create(self, account: Account, **parameters: str) -> None:
         account.create(self.template, **self.asset, **parameters)
 
+    def why_not_created(self, account: Account, **parameters: str) -> str:
+        """What CloudFormation says of a stack that cannot be created."""
+        return account.why_not_created(self.template, **self.asset, **parameters)
+
 
 def publish(operator: Account, readers: Sequence[str], settings: Path = SETTINGS) -> Published:
     """Builds the template as people do, and puts its asset into a bucket of the operator's."""
     bucket, folder = "example-assets", "releases/"
+    operator.client("s3").create_bucket(Bucket=bucket)
     environment = operator.aws.environment(operator.id) | {"MAKEFLAGS": ""}  # not those of a make that runs the tests
-    built = run(["make", "--silent", "template", f"SETTINGS={settings}"], environment)
-    template = Path(built.splitlines()[-1])
-    text = template.read_text()
-    (function,) = (each for each in json.loads(text)["Resources"].values() if each["Type"] == "AWS::Lambda::Function")
-    asset = function["Properties"]["Code"]["S3Key"]["Fn::Join"][1][1]
+    with TemporaryDirectory(prefix="template-") as scratch:  # of its own: other tests build other templates meanwhile
+        built = run(["make", "--silent", "template", f"SETTINGS={settings}", f"FOLDER={scratch}"], environment)
+        template = Path(built.splitlines()[-1])
+        text = template.read_text()
+        (function,) = (
+            each for each in json.loads(text)["Resources"].values() if each["Type"] == "AWS::Lambda::Function"
+        )
+        asset = function["Properties"]["Code"]["S3Key"]["Fn::Join"][1][1]
+        upload(operator, bucket, f"{folder}{asset}", template.with_name(asset))
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": list(readers)},
@@ -144,9 +169,7 @@ def publish(operator: Account, readers: Sequence[str], settings: Path = SETTINGS
         "Resource": f"arn:aws:s3:::{bucket}/{folder}*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    operator.client("s3").create_bucket(Bucket=bucket)
     operator.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
-    upload(operator, bucket, f"{folder}{asset}", template.with_name(asset))
     return Published(text, {"AssetBucket": bucket, "AssetFolder": folder})
 
 

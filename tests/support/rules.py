@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from moto.events.models import EventPattern
@@ -29,19 +31,36 @@ def told(deployed: Deployed, bus: str, event: dict[str, Any]) -> list[dict[str, 
 
 
 def matches(rule: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Whether a rule is for an event."""
+    """Whether a rule is for an event.
+
+    A pattern looks into a list of objects as into each of them
+    (https://github.com/aws/event-ruler#processing-arrays-within-json-events), which moto does not.
+    """
     pattern: Any = EventPattern.load(json.dumps(rule["EventPattern"]))
-    return bool(pattern.matches_event(event))
+    return any(pattern.matches_event(each) for each in _one_of_each_list(event))
 
 
-def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
-    """As EventBridge does it for variables without quotes around them."""
+def _one_of_each_list(value: Any) -> Iterator[Any]:
+    """The same with every list of objects replaced by one of them, in every way."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        for item in value:
+            yield from _one_of_each_list(item)
+    elif isinstance(value, dict):
+        for chosen in product(*(list(_one_of_each_list(item)) for item in value.values())):
+            yield dict(zip(value, chosen, strict=True))
+    else:
+        yield value
+
+
+def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> Any:
+    """As EventBridge does it: in a text as they are, without any escape, and elsewhere as JSON."""
+    template = transformer["InputTemplate"]
+    in_text = template.startswith('"')
 
     def value(match: re.Match[str]) -> str:
         found: Any = event
         for key in transformer["InputPathsMap"][match[1]].removeprefix("$.").split("."):
             found = found[key]
-        return json.dumps(found)
+        return str(found) if in_text else json.dumps(found)
 
-    passed: dict[str, Any] = json.loads(re.sub("<([^>]+)>", value, transformer["InputTemplate"]))
-    return passed
+    return json.loads(re.sub("<([^>]+)>", value, template))

@@ -16,7 +16,7 @@ from handshake_acceptor.reporting.metric import NAMESPACE
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_acceptor_cdk.names import NAME
-from local.cloudwatch.metrics import Datum, evaluate, read
+from local.cloudwatch.metrics import SPARE, Datum, evaluate, read
 from local.world import World
 from tests.support.rules import matches
 from tests.support.synthesis import Deployed
@@ -40,6 +40,8 @@ class Watched:
     rang: list[str] = field(default_factory=list)
     """Every time that an alarm went into ALARM: what somebody gets an e-mail for."""
     queued: int = 0
+    spare: int = SPARE
+    """How many periods beyond its own an alarm looks at."""
     log: StringIO = field(default_factory=StringIO)
 
     def __post_init__(self) -> None:
@@ -62,6 +64,10 @@ class Watched:
                 self.queued += 1
             self.world.now = max(self.world.now + _INSTANT, due)
             self._look()
+
+    def settle(self) -> None:
+        """Sweeps until alarms of three periods have forgotten what was before."""
+        self.sweep(3 + self.spare)
 
     def pass_time(self, length: timedelta) -> None:
         """Nothing wakes the function."""
@@ -113,7 +119,7 @@ class Watched:
         self._count("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": _QUEUE}, self.queued, last)
         for name, alarm in self.alarms.items():
             before = self.states.get(name, "INSUFFICIENT_DATA")
-            self.states[name] = evaluate(alarm, self.data, self.world.now, before)
+            self.states[name] = evaluate(alarm, self.data, self.world.now, before, spare=self.spare)
             if self.states[name] == "ALARM" != before:
                 self.rang.append(name)
 

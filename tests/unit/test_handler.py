@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,9 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from handshake_acceptor.sweeps.memory import minute_of
 from handshake_core import retry
+from handshake_core.retry import Clock
 from local.adapters.moto import handshakes_in_moto
 from local.service.handshake_service import Fault, HandshakeService
 from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
@@ -260,3 +263,79 @@ def test_time_to_tell_is_kept_back_where_there_is_a_bus(telling: ModuleType, mon
         with pytest.raises(KeyError):
             telling.handler({}, Context())
     assert seen == [240 - retry.CALL, 240]
+
+
+@dataclass
+class Hours:
+    """Time that passes only when somebody sleeps, or when it is set."""
+
+    now: datetime
+
+    def clock(self, _remaining: object) -> Clock:
+        deadline = self.now + timedelta(seconds=240)
+        return Clock(
+            now=lambda: self.now,
+            remaining=lambda: (deadline - self.now).total_seconds(),
+            sleep=self.sleep,
+            random=lambda: 0.5,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def hours(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Hours:
+    """Just after the account's own minute of the hour."""
+    hours = Hours(datetime(2026, 11, 26, 4, minute_of(MEMBER), 30, tzinfo=UTC))
+    monkeypatch.setattr(handler.retry, "real_clock", hours.clock)
+    return hours
+
+
+def throttle(service: HandshakeService, times: int = 100) -> None:
+    service.inject(Fault(operation="ListHandshakesForAccount", code="TooManyRequestsException", times=times))
+
+
+def test_a_sweep_that_is_throttled_steps_back_and_the_next_ones_say_that_they_skip(
+    handler: ModuleType, service: HandshakeService, logged: StringIO, hours: Hours
+) -> None:
+    sweep = {"source": "aws.scheduler"}
+    handler.handler(sweep, Context())
+    looked_at = hours.now
+    hours.now += timedelta(minutes=5)
+    throttle(service)
+    assert handler.handler(sweep, Context()) == {"mode": "enforce", "decisions": []}
+    assert hours.now - looked_at < timedelta(minutes=5, seconds=10)
+    hours.now += timedelta(minutes=5)
+    assert handler.handler(sweep, Context()) == {"mode": "enforce", "decisions": []}
+
+    runs = [line for line in lines(logged.getvalue()) if line["message"] == "run"]
+    assert [line.get("skipped") for line in runs] == [None, False, True]
+    assert [line["failures"] for line in runs] == [[], [], []]
+    assert [line["postponed"] for line in runs] == [[], ["LIST_UNREADABLE TooManyRequestsException"], []]
+    assert [line.get("last_look") for line in runs] == [None, looked_at.isoformat(), looked_at.isoformat()]
+    assert "last_look" not in runs[0], "an idle run says no more than it did"
+    assert len({line["policy_version"] for line in runs}) == 1
+
+
+def test_a_process_that_has_not_looked_for_two_hours_fails_the_invocation(
+    handler: ModuleType, service: HandshakeService, hours: Hours
+) -> None:
+    throttle(service)
+    handler.handler({"source": "aws.scheduler"}, Context())
+    hours.now += timedelta(hours=2)
+    with pytest.raises(handler.RunFailed, match="NO_LOOK"):
+        handler.handler({"source": "aws.scheduler"}, Context())
+
+
+@pytest.mark.parametrize(("minutes", "fails"), [("5", False), ("9", False), ("10", True), ("1440", True)])
+def test_where_no_process_survives_from_sweep_to_sweep_one_that_is_throttled_fails(
+    handler: ModuleType, service: HandshakeService, monkeypatch: pytest.MonkeyPatch, minutes: str, fails: bool
+) -> None:
+    """Each would step back as if it were the first, and nobody would ever hear of it."""
+    monkeypatch.setenv("SWEEP_MINUTES", minutes)
+    module = importlib.reload(handler)
+    monkeypatch.setattr(module.retry, "real_clock", Hours(datetime(2026, 11, 26, tzinfo=UTC)).clock)
+    throttle(service)
+    with pytest.raises(module.RunFailed) if fails else nullcontext():
+        module.handler({"source": "aws.scheduler"}, Context())

@@ -20,6 +20,7 @@ from handshake_acceptor.policy.decide import DecisionKind
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
 from handshake_acceptor.reporting.record import Outcome, Record, Report
 from handshake_acceptor.reporting.telemetry import Telemetry
+from handshake_acceptor.sweeps.memory import LastLook
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
@@ -39,7 +40,9 @@ OUTCOMES: dict[Outcome, tuple[bool, Metric | None, str | None, bool]] = {
     Outcome.RETRY_LATER: (True, None, None, True),
     Outcome.NEEDS_HUMAN: (True, Metric.NEEDS_HUMAN, "red", False),
 }
-# Whether it counts as one that no statement names, and whether its expiry is told; its colour in a terminal.
+SKIPPED_OVER = {Outcome.OBSERVED, Outcome.LEFT_PENDING}
+"""What may wait while a polite process skips its list: no later run brings it further by itself."""
+# Whether it counts as a near miss, if it is one, and whether its expiry is told; its colour in a terminal.
 DECISIONS: dict[DecisionKind, tuple[bool, bool, str | None]] = {
     DecisionKind.ACCEPT: (False, True, "green"),
     DecisionKind.DENY: (False, False, "red"),
@@ -55,6 +58,8 @@ CONSUMERS = {
     "lambda/handshake_acceptor/reporting/decision_events.py",
     "lambda/handshake_acceptor/reporting/record.py",
     "lambda/handshake_acceptor/reporting/telemetry.py",
+    "infra/handshake_acceptor_cdk/events/hub_bus.py",  # which become a message
+    "lambda/handshake_acceptor/sweeps/memory.py",
     "infra/handshake_acceptor_cdk/monitoring/alarms.py",  # in words
     "infra/handshake_acceptor_cdk/monitoring/saved_queries.py",
     "cli/handshakectl/account/standing.py",
@@ -113,11 +118,21 @@ def test_what_an_outcome_means_to_others(record: Record, outcome: Outcome) -> No
     assert (f'outcome = "{outcome}"' in retries) is retried
 
 
+@pytest.mark.parametrize("outcome", [each for each, (pending, *_) in OUTCOMES.items() if pending])
+def test_whether_a_sweep_may_skip_what_waits(record: Record, outcome: Outcome) -> None:
+    snapshot, now = World().run().snapshot, World().now
+    last = LastLook(now, snapshot, (replace(record, outcome=outcome),))
+    assert last.wants_another(snapshot, now) is (outcome not in SKIPPED_OVER)
+
+
 @pytest.mark.parametrize("kind", DecisionKind)
 def test_what_a_decision_means_to_others(record: Record, kind: DecisionKind) -> None:
     unnamed, expiry, colour = DECISIONS[kind]
-    metrics = metrics_of(replace(record, decision=replace(record.decision, kind=kind)))
-    assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == (unnamed, expiry)
+    for near_miss in (True, False):
+        decision = replace(record.decision, kind=kind, near_miss=near_miss)
+        metrics = metrics_of(replace(record, decision=decision))
+        told = (unnamed, expiry) if near_miss or not unnamed else (False, False)
+        assert (Metric.NOT_ALLOWED in metrics, Metric.HOURS_LEFT in metrics) == told
     assert COLOURS.get(kind) == colour
 
 

@@ -19,6 +19,7 @@ from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_core.retry import Clock
 from handshake_relay.event import parse
 from handshake_relay.hint import ENABLE_ALL_FEATURES
+from handshake_relay.metric import Metric
 from handshake_relay.publisher import Buses, Outcome, Sent
 from handshake_relay.relay import Report, relay
 from local.adapters.moto import handshakes_in_moto
@@ -323,6 +324,11 @@ def test_the_handler_says_what_became_of_each_hint(
     metric = json.loads(capsys.readouterr().out)
     assert (metric["HintsSent"], metric["service"]) == ([1.0], "handshake-relay")
     assert "HintsFailed" not in metric
+
+
+def test_every_metric_of_the_relay_is_explained() -> None:
+    docs = (EVENTS.parent.parent / "docs" / "fleet.md").read_text()
+    assert [metric for metric in Metric if f"`{metric}`" not in docs] == []
 
 
 def test_the_handler_fails_at_the_end_where_a_hint_could_not_be_sent(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics
 
+from handshake_acceptor.policy.decide import Decision, DecisionKind
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
+from handshake_acceptor.reporting.record import Outcome, Report
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
+from handshake_core.handshake import invalid_handshake
 from local.cloudwatch.metrics import read
 from local.service.handshake_service import Fault
 from local.world import MEMBER, OTHER_MANAGEMENT, OTHER_ORGANIZATION, PREFIX, World, allow, deny
@@ -26,11 +30,15 @@ def world() -> World:
 
 def sent(world: World, event: object = None) -> dict[str, list[tuple[float, str]]]:
     """The metrics of one run: name to values with units."""
+    return emitted(world, world.run(event), event)
+
+
+def emitted(world: World, report: Report, event: object = None) -> dict[str, list[tuple[float, str]]]:
+    """The metrics that a report gives rise to."""
     metrics = Metrics(namespace=NAMESPACE, service="handshake-acceptor")
     telemetry = Telemetry(Logger(service="test-telemetry", stream=StringIO()), metrics, lambda: world.now)
     out = StringIO()
     with redirect_stdout(out):
-        report = world.run(event)
         for record in report.records:
             telemetry.decision(record)
         telemetry.run(report, Trigger.from_event(event))
@@ -53,6 +61,7 @@ def test_an_acceptance_says_how_long_the_invitation_had_waited(world: World) -> 
 
 
 def test_what_waits_is_counted_once_a_run_with_the_hours_of_the_most_urgent(world: World) -> None:
+    world.policy(allow(organization=OTHER_ORGANIZATION), allow("Third", "o-third000002", "555555555555"))
     world.invite(OTHER_MANAGEMENT)
     world.now += timedelta(hours=3)
     world.service.add_organization("o-third000001", "555555555555")
@@ -62,6 +71,29 @@ def test_what_waits_is_counted_once_a_run_with_the_hours_of_the_most_urgent(worl
         Metric.NOT_ALLOWED: [(2, "Count")],
         Metric.HOURS_LEFT: [(15 * 24 - 3, "None")],
     }
+
+
+def test_a_strangers_invitation_waits_and_holds_no_alarm(world: World) -> None:
+    world.invite(OTHER_MANAGEMENT)
+    world.now += timedelta(days=14)
+    assert sent(world) == {Metric.PENDING: [(1, "Count")]}
+
+
+def test_while_nothing_is_allowed_everybody_is_a_stranger(world: World) -> None:
+    world.policy()
+    world.invite(OTHER_MANAGEMENT)
+    assert sent(world).keys() == {Metric.PENDING}
+
+
+def test_a_handshake_of_our_own_list_that_cannot_be_believed_may_be_the_awaited_one(world: World) -> None:
+    world.invite()
+    report = world.run()
+    unknown = invalid_handshake("h-examplehandshakeid111", "MALFORMED_ARN", "is none", 7)
+    decision = Decision(DecisionKind.INELIGIBLE, unknown.reasons, "")
+    record = replace(report.records[0], decision=decision, outcome=Outcome.LEFT_PENDING)
+    for listed, expected in ((True, {Metric.PENDING, Metric.NOT_ALLOWED}), (False, set())):
+        told = replace(record, handshake=replace(unknown, listed=listed))
+        assert set(emitted(world, replace(report, records=(told,)))) == expected
 
 
 def test_a_denied_handshake_waits_but_nobody_need_hurry(world: World) -> None:

@@ -62,6 +62,11 @@ class once(Generic[T]):  # noqa: N801 - it is read like `property`
         return found
 
 
+def is_look(run: dict[str, Any]) -> bool:
+    """Whether a run's record is of one that asked for the account's list until it had it: no sweep that steps back."""
+    return "skipped" not in run
+
+
 class Deployment:
     """One account's acceptor, or relay. Every part raises what botocore raises where it cannot be read."""
 

@@ -17,6 +17,8 @@ from handshake_acceptor.reporting.record import Outcome
 UNKNOWN = "UNKNOWN"
 """The organization, where AWS does not tell."""
 USUAL_PERIOD = timedelta(minutes=5)
+POLITE_PERIOD = timedelta(hours=1)
+"""Between two looks of an account whose sweeps step back, because its organization's lists are throttled."""
 LONGEST_RETRY = timedelta(days=7)
 LONGEST_UNSEEN = timedelta(hours=2)
 _ACTED_ON = (DecisionKind.ACCEPT, DecisionKind.DECLINE)
@@ -69,6 +71,7 @@ class Evidence:
 
     now: datetime
     period: timedelta
+    """Between two sweeps that look."""
     organization: str
     mode: Mode | None
     changed: datetime | None
@@ -135,16 +138,21 @@ def _of_one(one: Waiting, seen: Evidence) -> tuple[Standing, Why]:
         return Standing.STUCK, one.why
     last = one.record
     newer = last is not None and (seen.changed is None or last.at > seen.changed)
-    if last and newer and last.outcome not in (Outcome.RETRY_LATER, Outcome.ACCEPT_UNCONFIRMED, *_DONE):
+    if last and newer and last.outcome not in _ON_ITS_WAY:
         return Standing.STUCK, last.why
     if one.since is None:
         return Standing.STUCK, Why("SINCE_UNKNOWN", "when the invitation was made cannot be told")
     began = max(one.since, seen.changed or one.since)
     if seen.now - began <= 2 * seen.period:
-        return Standing.WAITING, last.why if last and newer else one.why
+        return Standing.WAITING, last.why if last and newer and last.outcome not in _OF_BEFORE else one.why
     if last and last.outcome == Outcome.RETRY_LATER and seen.now - one.since <= LONGEST_RETRY:
         return Standing.WAITING, last.why
-    return Standing.STUCK, Why("WAITED_TOO_LONG", "allowed, and not accepted within two sweeps")
+    return Standing.STUCK, Why("WAITED_TOO_LONG", "allowed, and not accepted within two looks")
 
 
-_DONE = (Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED)
+_OF_BEFORE = (Outcome.OBSERVED, Outcome.LEFT_PENDING)
+"""Of what is allowed now, only a run says so that had read mode and policy before they changed, and ended after."""
+_ON_ITS_WAY = (
+    *(Outcome.RETRY_LATER, Outcome.ACCEPT_UNCONFIRMED, Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED),
+    *_OF_BEFORE,
+)

@@ -22,8 +22,18 @@ from handshake_core.handshake import Account, Handshake
 from handshakectl.account.checks.acceptor import AcceptorChecks
 from handshakectl.account.checks.finding import Finding, Unclear, Verdict, Wrong, finding
 from handshakectl.account.counting import counts, lapsed
-from handshakectl.account.deployment import Deployment
-from handshakectl.account.standing import UNKNOWN, USUAL_PERIOD, Evidence, LastRecord, Standing, Waiting, Why, judge
+from handshakectl.account.deployment import Deployment, is_look
+from handshakectl.account.standing import (
+    POLITE_PERIOD,
+    UNKNOWN,
+    USUAL_PERIOD,
+    Evidence,
+    LastRecord,
+    Standing,
+    Waiting,
+    Why,
+    judge,
+)
 from handshakectl.account.waiting import decided
 from handshakectl.output import label
 from handshakectl.policy.mistakes import first_of
@@ -104,7 +114,8 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
     ]
     said = _seen(lambda: deployed.said) or []
     runs = [(at, record) for at, record in said if record["message"] == "run"]
-    looks = [at for at, record in runs if not _list_unread(record)]
+    looks = [at for at, record in runs if is_look(record) and not _list_unread(record)]
+    polite = any(not is_look(record) for _, record in runs)
     snapshot = _seen(lambda: deployed.snapshot)
     policy = snapshot.policy if snapshot else None
     waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account else ()
@@ -113,7 +124,7 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
     mode = _seen(lambda: deployed.parameters.mode)
     evidence = Evidence(
         now,
-        deployed.period,
+        max(deployed.period, POLITE_PERIOD) if polite else deployed.period,
         organization,
         Mode.OBSERVE if mode is None else Mode(mode) if mode in set(Mode) else None,
         _seen(lambda: _changed(deployed)),

@@ -42,7 +42,7 @@ class AcceptorFunction(LoggedFunction):
             failures=failures,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
-            environment={"POLICY_PATH": settings.prefix}
+            environment={"POLICY_PATH": settings.prefix, "SWEEP_MINUTES": str(settings.sweep_minutes)}
             | ({"DECISION_BUS": settings.decision_bus} if settings.decision_bus else {}),
             keep_log=settings.keep,
         )

@@ -1,7 +1,9 @@
 """The alarms: one for each situation that wants a person, and where they are sent.
 
 Each describes what happened, what it means and what to do, for somebody who reads nothing else, and names the section
-of docs/runbook.md that is called like it. What CloudWatch is told about missing data makes an idle account quiet.
+of docs/runbook.md that is called like it. What CloudWatch is told about missing data makes an idle account quiet. Where
+data is missing it looks further back than it is told, so that every number of periods here means "at least":
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html.
 """
 
 from __future__ import annotations
@@ -71,11 +73,11 @@ class Alarms(Construct):
         specs = list(_specs(settings, function, failures))
         if settings.alarms == "all":
             specs.append(_somebody_else(SomebodyElseRule(self, "SomebodyElse")))
-        self.alarms = [
-            SpecifiedAlarm(self, spec, topic=self.topic, runbook=settings.runbook)
-            for spec in specs
-            if settings.alarms == "all" or (settings.alarms == "essential" and spec.name in ESSENTIAL)
-        ]
+        wanted = [each for each in specs if settings.alarms == "all" or each.name in ESSENTIAL]
+        if settings.alarms == "none":
+            wanted = []
+        self.alarms = [SpecifiedAlarm(self, spec, topic=self.topic, runbook=settings.runbook) for spec in wanted]
+        self.names = [f"{NAME}-{spec.name}" for spec in wanted]
 
 
 class SpecifiedAlarm(cloudwatch.Alarm):
@@ -182,9 +184,10 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "nobody-allows",
-        happened="a handshake waits for this account that no statement of the policy allows or denies.",
-        means="it stays pending until it expires. Nobody has decided about it, or the policy misses its origin or"
-        " action by a detail.",
+        happened="a handshake waits that no statement of the policy allows or denies, though an Allow names its"
+        " organization or its management account.",
+        means="it stays pending until it expires: the policy misses it by a detail. An invitation from an origin that"
+        " no Allow names rings nothing.",
         to_do="run handshakectl pending, which says what did not match. If you want it, allow it; if not, deny it, and"
         " this alarm ends.",
         metric=own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep),
@@ -193,7 +196,8 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "expires-soon",
-        happened=f"a handshake that nobody denied has fewer than {settings.expiry_hours} hours left.",
+        happened=f"a handshake that nobody denied, and no stranger sent, has fewer than {settings.expiry_hours} hours"
+        " left.",
         means="when it has expired, nobody can accept it any more: the other side must send a new one.",
         to_do=f"run handshakectl pending, which says why it waits: no statement, {mode} is observe, or AWS refuses it.",
         metric=own(Metric.HOURS_LEFT, "Minimum", minutes=sweep),
@@ -237,7 +241,7 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
     )
     yield AlarmSpec(
         "sweep-silent",
-        happened=f"the function has not run at all for {settings.silent_sweeps} sweeps.",
+        happened=f"the function has not run at all for at least {settings.silent_sweeps} sweeps.",
         means="nothing looks for invitations any more, and the other alarms see nothing either. In the first minutes"
         " after the first deploy it means nothing.",
         to_do=f"look whether the schedule {NAME}-sweep is there and enabled, and the function not throttled;"
@@ -254,7 +258,7 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
 def _somebody_else(rule: events.IRule) -> AlarmSpec:
     return AlarmSpec(
         "somebody-else-answered",
-        happened="somebody other than the function accepted or declined a handshake in this account, within a day.",
+        happened="somebody other than the function accepted or declined a handshake in this account, in about a day.",
         means="the account may have joined an organization that the policy does not allow. It is seen only if a trail"
         " in this account logs management events.",
         to_do="look up AcceptHandshake and DeclineHandshake in CloudTrail's event history: who was it, and may they?",

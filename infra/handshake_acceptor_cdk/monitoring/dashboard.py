@@ -83,7 +83,7 @@ class Dashboard(cloudwatch.Dashboard):
                 [
                     own(Metric.ACCEPTED, "Sum", minutes=sweep, label="accepted"),
                     own(Metric.DECLINED, "Sum", minutes=sweep, label="declined"),
-                    own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep, label="wait, nobody allows them"),
+                    own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep, label="wait, nearly allowed"),
                     own(Metric.NEEDS_HUMAN, "Maximum", minutes=sweep, label="wait for a human"),
                     own(Metric.POLICY_INVALID, "Maximum", minutes=sweep, label="policy invalid"),
                 ],

@@ -45,7 +45,7 @@ class FleetDashboard(cloudwatch.Dashboard):
         )
         self.add_widgets(
             graph("Waiting, by account", [_by_account("MAX", Metric.PENDING)]),
-            graph("Waiting, and nobody allows them, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
+            graph("Waiting, and nearly allowed, by account", [_by_account("MAX", Metric.NOT_ALLOWED)]),
             graph("Failed runs, by account", [_by_account("SUM", "Errors", _LAMBDA)]),
         )
         self.add_widgets(
@@ -57,7 +57,7 @@ class FleetDashboard(cloudwatch.Dashboard):
         self.add_widgets(
             _of_all("Hints that EventBridge took", _all("SUM", RelayMetric.HINTS_SENT, name=RELAY_NAME)),
             _of_all("Hints that failed", _all("SUM", RelayMetric.HINTS_FAILED, name=RELAY_NAME)),
-            _of_all("Hints refused: no acceptor there", _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, name=RELAY_NAME)),
+            _of_all("Hints that a bus refused", _all("SUM", RelayMetric.ACCOUNTS_UNREACHED, name=RELAY_NAME)),
             _of_all("By e-mail, left to the sweep", _all("SUM", RelayMetric.NOT_ADDRESSABLE, name=RELAY_NAME)),
         )
 

@@ -160,6 +160,7 @@ def _elsewhere(raw: dict[str, Any], region: str) -> Iterator[tuple[str, str]]:
 _NEARBY: Final = {
     "observabilitySink": "an account can be linked only to one in its own region",
     "decisionBus": "an account can put events only on a bus in its own region",
+    "messageTopic": "a rule can publish only to a topic in its own region",
 }
 
 

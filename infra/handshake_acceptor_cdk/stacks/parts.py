@@ -12,6 +12,7 @@ from constructs import Construct
 
 from handshake_acceptor.policy.decide import Effect
 from handshake_acceptor_cdk.asset.build import build_asset
+from handshake_acceptor_cdk.events.alarm_forwarding import AlarmForwarding, is_elsewhere
 from handshake_acceptor_cdk.events.event_rules import EventRules
 from handshake_acceptor_cdk.events.failure_queue import FailureQueue
 from handshake_acceptor_cdk.events.hint_bus import HintBus
@@ -66,6 +67,7 @@ class AcceptorParts:
             scope, "Acceptor", settings=settings, ceiling=inputs.ceiling, code=inputs.code, failures=failures
         )
         self.function, self.log_group = acceptor.function, acceptor.log_group
+        self.parameters.outlive(acceptor.function)
         self.bus = HintBus(
             scope,
             "HintBus",
@@ -76,6 +78,8 @@ class AcceptorParts:
         Sweep(scope, "Sweep", function=self.function, failures=failures, minutes=settings.sweep_minutes)
         watch = Alarms(scope, "Alarms", settings=settings, function=self.function, failures=failures)
         self.alarms, self.alarm_topic = watch.alarms, watch.topic
+        if watch.names and is_elsewhere(settings.decision_bus, Stack.of(scope).account):
+            AlarmForwarding(scope, "TellAlarms", bus_arn=settings.decision_bus, alarms=watch.names)
         SavedQueries(scope, "Queries", log_group=self.log_group)
         if settings.observability_sink:
             ObservabilityLink(scope, "Link", sink_arn=settings.observability_sink, log_group=self.log_group)

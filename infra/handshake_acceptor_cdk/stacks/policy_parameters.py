@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import CfnCondition, CfnResource, RemovalPolicy
+from aws_cdk import CfnCondition, CfnResource, Fn, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -45,8 +46,25 @@ class PolicyParameters(Construct):
             "Which handshakes may be accepted. Counts together with every other document below policy/",
         )
 
+        self._conditional: list[tuple[ssm.StringParameter, CfnCondition]] = []
+        self._always = [self.mode, self.allowlist]
         if deployed:
             self._keep(f"{prefix}policy/deployed", deployed)
+
+    def outlive(self, function: lambda_.Function) -> None:
+        """Has CloudFormation delete the function first, and what wakes it, which depends on it, before that.
+
+        A run in between would read a policy from which a Deny is already gone. A dependency on a resource that a
+        condition leaves out is not documented, so such a one is referred to instead, which is:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html.
+        """
+        function.node.add_dependency(*self._always)
+        references = [
+            Fn.condition_if(condition.logical_id, parameter.parameter_name, "")
+            for parameter, condition in self._conditional
+        ]
+        if references:
+            cast(CfnResource, function.node.default_child).add_metadata("DeletedBefore", references)
 
     def _seed(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
         parameter = self._parameter(construct_id, name, value, description)
@@ -67,6 +85,9 @@ class PolicyParameters(Construct):
         )
         if deployed.condition:
             cast(CfnResource, parameter.node.default_child).cfn_options.condition = deployed.condition
+            self._conditional.append((parameter, deployed.condition))
+        else:
+            self._always.append(parameter)
 
     def _parameter(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
         return ssm.StringParameter(

@@ -1,12 +1,13 @@
 """The stack as one template for many accounts, which need no CDK, no bootstrap and no settings of their own.
 
-`python -m handshake_acceptor_cdk.stacks.template [SETTINGS]` builds it in build/template, beside the function's asset
-as a zip file, and prints its path. What the settings say are the defaults of the template's parameters, or stands in it
-as in any other deploy.
+`python -m handshake_acceptor_cdk.stacks.template [SETTINGS] [--folder FOLDER]` builds it in build/template, or in the
+folder that is named, beside the function's asset as a zip file, and prints its path. What the settings say are the
+defaults of the template's parameters, or stands in it as in any other deploy.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -50,6 +51,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 """
 
 MOST_PARAMETER_BYTES: Final = 4096
+
+FOLDER: Final = Path("build", "template")
 
 _STACK: Final = "HandshakeAcceptor"
 _ACCOUNT: Final = "[0-9]{12}"
@@ -187,9 +190,7 @@ def pack(asset: Path, file: Path) -> None:
                 archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
 
 
-def build(
-    settings: Settings, context: dict[str, Any], folder: Path = Path("build", "template")
-) -> tuple[Path, list[str]]:
+def build(settings: Settings, context: dict[str, Any], folder: Path = FOLDER) -> tuple[Path, list[str]]:
     """Builds template and asset in `folder`; gives the template's path and what synthesis warns of."""
     asset = build_asset()
     with TemporaryDirectory() as scratch:
@@ -224,12 +225,18 @@ def _refuse_long_defaults(template: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Builds both from cdk.json, or from the settings file that is named instead."""
+    parser = argparse.ArgumentParser(
+        prog="handshake_acceptor_cdk.stacks.template", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("settings", nargs="?", metavar="SETTINGS")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    asked = parser.parse_args(arguments)
     try:
         context = read_file("cdk.json")["context"]
-        given = {CONTEXT: context[CONTEXT]} | ({FILE: arguments[0]} if arguments else {})
+        given = {CONTEXT: context[CONTEXT]} | ({FILE: asked.settings} if asked.settings else {})
         # One template is for every partition's home region.
         settings = load(App(context=context | given).node, Aws.REGION)
-        file, warnings = build(settings, context)
+        file, warnings = build(settings, context, asked.folder)
     except WrongSettings as wrong:
         problems = wrong.problems
     except BuildFailed as failed:

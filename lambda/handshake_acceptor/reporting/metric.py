@@ -25,6 +25,6 @@ class Metric(StrEnum):
     PENDING = "Pending"
     """How many of the account's handshakes still wait when a run ends; not sent if none does."""
     NOT_ALLOWED = "NotAllowed"
-    """How many of these no statement allows, nor denies."""
+    """How many of these no statement allows, nor denies, though one names their organization or management account."""
     HOURS_LEFT = "HoursLeft"
-    """Until the first of these expires that no statement denies."""
+    """Until the first of these expires that no statement denies and that is no stranger's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -132,6 +133,18 @@ _SAID = {
 
 
 @dataclass(frozen=True, slots=True)
+class Unlooked:
+    """What a sweep has to say that did not see the account's list."""
+
+    skipped: bool
+    """Whether it did not ask for it."""
+    last_look: datetime | None
+    """When the last run of this process began that saw it."""
+    records: tuple[Record, ...] = ()
+    """What that one said of those that still wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run found and did."""
 
@@ -142,3 +155,5 @@ class Report:
     snapshot: PolicySnapshot
     postponed: tuple[str, ...] = ()
     """What AWS wants to be asked later: no failure of the run."""
+    unlooked: Unlooked | None = None
+    """None where the run looked, or tried with all its might."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.reporting.decision_events import Event
 from handshake_acceptor.reporting.metric import Metric
-from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.record import Outcome, Record, Report, Unlooked
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Handshake, showable
 
@@ -51,7 +52,11 @@ class Telemetry:
         if isinstance(policy, InvalidPolicy) and not policy.unreadable:
             self._metrics.add_metric(Metric.POLICY_INVALID, MetricUnit.Count, 1)
             self._logger.error("policy invalid", extra={"errors": [str(error) for error in policy.told]})
-        self._waiting([record for record in report.records if _waits(record)])
+        repeated = report.unlooked.records if report.unlooked else ()
+        for record in repeated:
+            if record.outcome is Outcome.NEEDS_HUMAN:
+                self._metrics.add_metric(Metric.NEEDS_HUMAN, MetricUnit.Count, 1)
+        self._waiting([record for record in (*report.records, *repeated) if _waits(record)])
         self._logger.info(
             "run",
             extra={
@@ -62,6 +67,7 @@ class Telemetry:
                 "decisions": len(report.records),
                 "failures": list(report.failures),
                 "postponed": list(report.postponed),
+                **(_unlooked(report.unlooked) if report.unlooked else {}),
             },
         )
         if self._metrics.metric_set:
@@ -70,13 +76,14 @@ class Telemetry:
     def _waiting(self, records: list[Record]) -> None:
         if records:
             self._metrics.add_metric(Metric.PENDING, MetricUnit.Count, len(records))
-        if not_allowed := sum(record.decision.kind in _NOBODY_SAID for record in records):
+        if not_allowed := sum(record.decision.kind in _NOBODY_SAID and _awaited(record) for record in records):
             self._metrics.add_metric(Metric.NOT_ALLOWED, MetricUnit.Count, not_allowed)
         expiries = [
             record.handshake.expires_at
             for record in records
             # An explicit Deny is an answer: such a handshake may expire unheard.
             if isinstance(record.handshake, Handshake) and record.decision.kind is not DecisionKind.DENY
+            if _awaited(record)
         ]
         if expiries:
             hours = (min(expiries) - self._now()).total_seconds() / 3600
@@ -86,6 +93,19 @@ class Telemetry:
 _NOBODY_SAID = frozenset({DecisionKind.NO_MATCH, DecisionKind.INELIGIBLE})
 
 
+def _unlooked(told: Unlooked) -> dict[str, Any]:
+    return {"skipped": told.skipped, "last_look": told.last_look.isoformat() if told.last_look else None}
+
+
 def _waits(record: Record) -> bool:
     """Whether it is one of this account's own that waits: a hint can name a stranger's, which is nobody's alarm."""
-    return record.pending and (not isinstance(record.handshake, Handshake) or record.handshake.listed)
+    return record.pending and record.handshake.listed
+
+
+def _awaited(record: Record) -> bool:
+    """Whether somebody may be waiting for it. What comes from an origin that no Allow names holds no alarm.
+
+    Else anybody who may invite could keep an alarm red, and a typing error in the policy would ring nothing.
+    """
+    known = isinstance(record.handshake, Handshake)
+    return record.decision.kind not in _NOBODY_SAID or record.decision.near_miss or not known

@@ -12,12 +12,14 @@ and a start with another one is refused. Besides the handshakes they close ninet
 - Organizations names a refusal by IAM `AccessDeniedException`.
 - Parameter Store emits "Parameter Store Change", for a label too, and takes labels off again.
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
+- A bus has the policy that a stack gives it, and keeps it where an update has none any more.
+- CloudFormation writes a parameter's value for any changed property but its tags, and no parameter that is gone.
 - PutEvents reaches another account's bus, if that bus's policy admits the caller.
 - In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
-- CloudWatch takes one question of Metrics Insights a call.
+- CloudWatch takes one question of Metrics Insights a call, and answers it.
 - Alarms are evaluated with their dimensions and with periods without data, and their history names what they did.
 - An event keeps the time that it was put with, and EventBridge tests whole events only.
 - IAM simulates every resource that it is asked about.
@@ -51,8 +53,9 @@ from local.adapters.ministack.operations.alarms import evaluate_alarms
 from local.adapters.ministack.operations.events import keep_times, take_whole_events_only
 from local.adapters.ministack.operations.insights import keep_saved_queries, understand_queries
 from local.adapters.ministack.operations.labels import label_versions
+from local.adapters.ministack.operations.metrics_insights import answer_questions
 from local.adapters.ministack.operations.simulation import simulate_every_resource
-from local.adapters.ministack.parameters import emit_parameter_changes
+from local.adapters.ministack.parameters import emit_parameter_changes, update_as_aws_does
 from local.service.admin_api import LOOPBACK, AdminApi
 
 
@@ -61,6 +64,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     add_handshakes(aws, admin)
     teach_iam(aws, admin)
     emit_parameter_changes(aws["ssm"], aws["eventbridge"])
+    update_as_aws_does(aws["provisioners"], aws["ssm"])
     refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
     fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
     keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
@@ -68,6 +72,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     lose_no_log_line(aws["lambda_runtime"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    answer_questions(aws["cloudwatch"])
     refuse_two_questions(aws["cloudwatch"])
     evaluate_alarms(aws["cloudwatch"])
     label_versions(aws["ssm"], aws["eventbridge"])

@@ -1,4 +1,4 @@
-"""Parameter Store emits "Parameter Store Change"."""
+"""Parameter Store emits "Parameter Store Change"; CloudFormation writes a parameter when anything of it changes."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from local.adapters.ministack.hooks import HOOKS
 
 def emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:
     """As AWS does for PutParameter and the deletes; best effort there, at once here."""
-    put, delete, delete_many, lookup = (getattr(ssm, name) for name in HOOKS["ministack.services.ssm"][:4])
+    put, delete, delete_many, lookup, *_ = (getattr(ssm, name) for name in HOOKS["ministack.services.ssm"])
 
     def emit(operation: str, parameter: dict[str, Any]) -> None:
         detail = {"operation": operation, "name": parameter["Name"], "type": parameter["Type"]}
@@ -42,3 +42,23 @@ def emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:
 
     ssm._put_parameter = put_parameter
     ssm._delete_parameter, ssm._delete_parameters = deleting(delete), deleting(delete_many)
+
+
+def update_as_aws_does(provisioners: Any, ssm: Any) -> None:
+    """Any changed property but the tags writes the template's value over what is there; what is not there is an error.
+
+    As in AWS's own handler (https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ssm,
+    `UpdateHandler`). Ministack writes it for changed tags, too, and makes a parameter again that somebody deleted.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SSM::Parameter"]
+    update = handlers["update"]
+
+    def update_parameter(name: str, old: dict[str, Any], new: dict[str, Any], *more: Any, **named: Any) -> Any:
+        if ssm._lookup_parameter(name)[1] is None:
+            raise ValueError(f"Resource of type 'AWS::SSM::Parameter' with identifier '{name}' was not found.")
+        if old | {"Tags": None} != new | {"Tags": None}:
+            return update(name, old, new, *more, **named)
+        provisioners._reconcile_tag_map(ssm._tags.setdefault(ssm._param_arn(name), {}), old, new)
+        return name, provisioners._ssm_attrs(name, new)
+
+    handlers["update"] = update_parameter

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
 
 from handshake_acceptor_cdk.settings.acceptor import load, parse
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from local.world import allow, deny
-from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, warnings
+from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, template, warnings
 
 NOW = datetime(2026, 11, 25, 2, 11, tzinfo=UTC)
 NAME = "/handshake-acceptor/policy/deployed"
@@ -57,6 +58,48 @@ def test_what_code_no_longer_states_goes_with_the_setting_and_with_the_stack(wri
         if each["Properties"]["Name"] == NAME
     )
     assert resource.get("DeletionPolicy", "Delete") == resource.get("UpdateReplacePolicy", "Delete") == "Delete"
+
+
+@pytest.mark.parametrize("make", [synthesize, template])
+def test_nothing_that_reads_the_policy_outlives_it(write: Write, make: Callable[..., Stack]) -> None:
+    """A run between the two deletions would not know of a Deny any more."""
+    resources = Template.from_stack(make(SETTINGS, folder=write(allow()))).to_json()["Resources"]
+    documents = {name for name, each in resources.items() if each["Type"] == "AWS::SSM::Parameter"}
+    assert len(documents) == 3
+    runs = {
+        name
+        for name, each in resources.items()
+        if each["Type"] in ("AWS::Lambda::Function", "AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig")
+        or (each["Type"] == "AWS::Events::Rule" and "Targets" in each["Properties"])
+    }
+    assert len(runs) == 7
+    for name in runs:
+        assert documents <= made_before(resources, name), name
+
+
+def made_before(resources: dict[str, Any], name: str) -> set[str]:
+    """What CloudFormation makes before a resource, and so deletes after it."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        direct = set(referred_to(resources[waiting.pop()])) & resources.keys()
+        waiting += direct - found
+        found |= direct
+    return found
+
+
+def referred_to(value: Any) -> Iterator[str]:
+    match value:
+        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
+            yield name
+        case dict():
+            if "DependsOn" in value:
+                yield from value["DependsOn"]
+            for each in value.values():
+                yield from referred_to(each)
+        case list():
+            for each in value:
+                yield from referred_to(each)
 
 
 def test_when_it_was_synthesized_is_in_the_template_only_where_there_is_such_a_document(write: Write) -> None:

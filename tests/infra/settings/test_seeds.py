@@ -17,7 +17,7 @@ from aws_cdk.assertions import Template
 
 from tests.support.synthesis import LOCAL, synthesize, template
 
-RELEASED = Path(__file__).parents[2] / "e2e" / "releases" / "0.1.0.template.json"
+RELEASES = sorted((Path(__file__).parents[2] / "e2e" / "releases").glob("*.template.json"))
 KEPT = {"UpdateReplacePolicy": "Retain", "DeletionPolicy": "RetainExceptOnCreate"}
 SEEDS: dict[str, dict[str, Any]] = {
     "PolicyMode8E166E4A": {
@@ -70,5 +70,10 @@ def test_no_property_of_a_parameter_that_people_edit_ever_changes(
     assert seeds(Template.from_stack(make(settings)).to_json()) == SEEDS
 
 
-def test_the_first_release_had_the_same() -> None:
-    assert seeds(json.loads(RELEASED.read_text())) == SEEDS
+@pytest.mark.parametrize("release", RELEASES, ids=lambda file: file.name)
+def test_every_release_had_the_same(release: Path) -> None:
+    assert seeds(json.loads(release.read_text())) == SEEDS
+
+
+def test_the_first_release_is_among_them() -> None:
+    assert "0.1.0.template.json" in {release.name for release in RELEASES}

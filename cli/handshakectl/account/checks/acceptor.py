@@ -13,6 +13,8 @@ from handshake_acceptor.policy.documents import Mode
 from handshake_core.handshake import Action
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.stack import StackChecks, record_of
+from handshakectl.account.deployment import is_look
+from handshakectl.failures import attempt
 from handshakectl.names import NAME
 from handshakectl.output import plural
 from handshakectl.policy.deployed_ceiling import deployed_ceiling
@@ -138,6 +140,17 @@ class AcceptorChecks(StackChecks):
             raise Wrong(f"{why}: {first.resource}", first.advice if first.by_organization else advice)
         return f"the role may accept what the policy allows ({plural(len(arns), 'origin')})"
 
+    def subscribers(self) -> str:
+        """Whether anybody hears the alarms: here, or where a rule of the setting `decisionBus` sends them to."""
+        try:
+            return super().subscribers()
+        except Wrong:
+            events: EventBridgeClient = self._deployed.aws.client("events")
+            rule = attempt(lambda: events.describe_rule(Name=f"{NAME}-tell-alarms"), "ResourceNotFoundException")
+            if rule is None or rule["State"] == "DISABLED":
+                raise
+            return "nobody here; the hub is told what the alarms say"
+
     def last_run(self) -> str:
         """Whether the function ran within two sweeps, and that run did not fail."""
         run, since = self._deployed.last_run, self._deployed.two_sweeps_ago
@@ -147,6 +160,9 @@ class AcceptorChecks(StackChecks):
         time, record = run
         if record.get("failures"):
             raise Wrong(f"at {_at(time)} it failed: {', '.join(map(str, record['failures']))}", "see the runbook")
+        if not is_look(record):
+            seen = record.get("last_look") or "none yet"
+            return f"at {_at(time)}, without a look, for its organization's lists are throttled; last look: {seen}"
         return f"at {_at(time)}, {plural(record.get('decisions', 0), 'decision')}"
 
     def answers(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.stack import StackChecks
 from handshakectl.output import plural
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
 
 
 class HubChecks(StackChecks):
@@ -15,7 +18,13 @@ class HubChecks(StackChecks):
 
     def all(self) -> dict[str, Callable[[], str]]:
         """Each check by its name, in the order in which they are told."""
-        return {"stack": self.stack, "links": self.links, "dashboard": self.dashboard}
+        return {
+            "stack": self.stack,
+            "links": self.links,
+            "dashboard": self.dashboard,
+            "rules": self.rules,
+            "subscribers": self.subscribers,
+        }
 
     def links(self) -> str:
         """Whether accounts have linked themselves to the sink."""
@@ -32,6 +41,22 @@ class HubChecks(StackChecks):
         name = self._output("DashboardName")
         self._deployed.aws.client("cloudwatch").get_dashboard(DashboardName=name)
         return name
+
+    def rules(self) -> str:
+        """Whether rules on the hub's bus tell its topic, and none of them is disabled."""
+        bus = self._output("BusArn").rsplit("/", 1)[-1]
+        events: EventBridgeClient = self._deployed.aws.client("events")
+        rules = events.list_rules(EventBusName=bus)["Rules"]
+        if not rules:
+            raise Wrong(f"no rule on the bus {bus} tells anybody", "deploy again")
+        if disabled := [rule["Name"] for rule in rules if rule["State"] == "DISABLED"]:
+            advice = f"aws events enable-rule --name {disabled[0]} --event-bus-name {bus}"
+            raise Wrong(f"the rule {disabled[0]} on the bus {bus} is disabled", advice)
+        return f"enabled: {len(rules)} on {bus}"
+
+    def subscribers(self) -> str:
+        """Whether anybody hears what wants a person."""
+        return self._heard(self._output("TopicArn"))
 
     def _output(self, name: str) -> str:
         found = self._deployed.outputs.get(name)

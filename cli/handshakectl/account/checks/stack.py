@@ -14,6 +14,7 @@ from handshakectl.output import plural
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
@@ -69,13 +70,20 @@ class StackChecks:
         arn = self._deployed.outputs.get("AlarmTopicArn")
         if arn is None:
             raise Wrong(f"the stack {self._deployed.stack['StackName']} names no topic of alarms", "deploy again")
+        alarms: CloudWatchClient = self._deployed.aws.client("cloudwatch")
+        if not alarms.describe_alarms(AlarmNamePrefix=f"{self._deployed.name}-", MaxRecords=1)["MetricAlarms"]:
+            return "no alarm is deployed, so that nobody is to hear any"
+        return self._heard(arn)
+
+    def _heard(self, topic_arn: str) -> str:
+        """Whether somebody who confirmed is subscribed to a topic."""
         sns: Any = self._deployed.aws.client("sns")
-        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
         each = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
         # Until it is confirmed, and after it was deleted, a word stands in place of the ARN:
         # https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
         confirmed = sum(one.startswith("arn:") for one in each)
-        name = arn.rsplit(":", 1)[-1]
+        name = topic_arn.rsplit(":", 1)[-1]
         if not confirmed:
             unconfirmed = f"; {plural(len(each), 'subscription')} not confirmed" if each else ""
             raise Wrong(f"nobody hears the topic {name}{unconfirmed}", "subscribe to it, and confirm")
