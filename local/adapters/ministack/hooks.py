@@ -9,7 +9,7 @@ PINNED = "1.5.33"
 
 HOOKS = {
     "ministack.app": ("app", "main"),
-    "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
+    "ministack.core.iam_actions": ("extract_resource_arn", "request_tag_context", "_DENIED_CODES"),
     "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT"),
     "ministack.core.iam_evaluator": (
         "_principal_org_id",
@@ -18,11 +18,18 @@ HOOKS = {
         "caller_arn",
         "evaluate_resource_policy",
     ),
-    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
+    "ministack.core.responses": ("error_response_json", "get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_reconcile_tag_map", "_ssm_attrs"),
-    "ministack.services.cloudwatch": ("record_metric", "_get_metric_data", "_error"),
+    "ministack.services.cloudwatch": ("record_metric", "_get_metric_data", "_error", "_record_history"),
     "ministack.services.cloudwatch_logs": ("_log_groups",),
-    "ministack.services.eventbridge": ("_put_events", "_dispatch_to_lambda", "_event_bus_policies", "_event_buses"),
+    "ministack.services.eventbridge": (
+        "_put_events",
+        "_dispatch_event",
+        "_dispatch_to_event_bus",
+        "_dispatch_to_lambda",
+        "_event_bus_policies",
+        "_event_buses",
+    ),
     "ministack.services.lambda_svc": (
         "invoke_async_with_retry",
         "_get_func_record_for_ref",
