@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
 from local.aws import embedded_aws
-from tests.support.account import Account, Published, add_organizations, document, publish
+from tests.support.account import Account, Published, add_organizations, document, publish, upload
 from tests.support.origins import ALLOWED, DENIED
 
 pytestmark = pytest.mark.builds
 
 OPERATOR, FIRST, SECOND, UNKNOWN = "888888888888", "222222222222", "555555555555", "666666666666"
+LATE = "777777777777"
+"""An account to which the template is deployed when somebody has replaced the asset."""
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
 
 
@@ -25,6 +29,7 @@ DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
 class Fleet:
     first: Account
     second: Account
+    late: Account
     unknown: Account
     """An account that the bucket's policy does not name."""
     published: Published
@@ -33,11 +38,11 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     with embedded_aws() as aws:
-        operator, *accounts = (Account(aws, each) for each in (OPERATOR, FIRST, SECOND, UNKNOWN))
+        operator, *accounts = (Account(aws, each) for each in (OPERATOR, FIRST, SECOND, LATE, UNKNOWN))
         add_organizations(aws)
         for account in accounts:
             account.register()
-        published = publish(operator, [FIRST, SECOND])
+        published = publish(operator, [FIRST, SECOND, LATE])
         yield Fleet(*accounts, published)
 
 
@@ -89,3 +94,14 @@ def test_nothing_is_left_in_an_account_that_may_not_read_the_asset(fleet: Fleet)
 def test_a_wildcard_is_refused_before_anything_is_made(fleet: Fleet, name: str, value: str) -> None:
     why = fleet.unknown.why_not_created(fleet.published.template, **fleet.published.asset, **{name: value})
     assert f"Parameter '{name}' must be " in why
+
+
+def test_another_file_in_the_assets_place_fails_the_deploy_and_leaves_nothing(fleet: Fleet) -> None:
+    asset = fleet.published.asset
+    operator = Account(fleet.late.aws, OPERATOR)
+    (key,) = (each["Key"] for each in operator.client("s3").list_objects_v2(Bucket=asset["AssetBucket"])["Contents"])
+    with ZipFile(other := BytesIO(), "w") as archive:
+        archive.writestr("handshake_acceptor/handler.py", "def handler(event, context): return 'not yours'")
+    upload(operator, asset["AssetBucket"], key, other.getvalue())
+    assert "is different from current CodeSHA256" in fleet.late.why_not_created(fleet.published.template, **asset)
+    assert fleet.late.client("lambda").list_functions()["Functions"] == []

@@ -7,11 +7,14 @@ as in any other deploy.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -80,7 +83,8 @@ class TemplateStack(AcceptorStack):
 
     def inputs(self, settings: Settings, asset: Path | None) -> Inputs:
         """As the template's parameters say."""
-        code = self._code(asset or build_asset())
+        asset = asset or build_asset()
+        code = self._code(asset)
         ceiling = self._ceiling(settings)
         accounts = self._list(
             "ManagementAccounts",
@@ -91,6 +95,7 @@ class TemplateStack(AcceptorStack):
         )
         return Inputs(
             code=code,
+            code_sha256=b64encode(hashlib.sha256(packed(asset)).digest()).decode(),
             ceiling=[ceiling],
             management_accounts=accounts,
             has_management_accounts=self._given("HasManagementAccounts", Fn.join("", accounts)),
@@ -176,15 +181,16 @@ def asset_name(asset: Path) -> str:
     return f"{NAME}-{digest(asset)[:16]}.zip"
 
 
-def pack(asset: Path, file: Path) -> None:
-    """Zips an asset: the same bytes for the same content."""
-    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+def packed(asset: Path) -> bytes:
+    """An asset's zip file: the same bytes for the same content."""
+    with ZipFile(file := BytesIO(), "w", ZIP_DEFLATED) as archive:
         for path in sorted(asset.rglob("*")):
             if path.is_file():
                 status = path.stat()
                 entry = ZipInfo(str(path.relative_to(asset)), time.gmtime(status.st_mtime)[:6])
                 entry.external_attr = status.st_mode << 16
                 archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def build(
@@ -204,8 +210,9 @@ def build(
     file = folder / f"{NAME}.template.json"
     with TemporaryDirectory(dir=folder) as scratch:
         # Two renames: whoever reads here while it is built again never finds half a file.
-        pack(asset, packed := Path(scratch, "asset"))
-        packed.replace(folder / asset_name(asset))
+        zipped = Path(scratch, "asset")
+        zipped.write_bytes(packed(asset))
+        zipped.replace(folder / asset_name(asset))
         written = Path(scratch, "template")
         written.write_text(text, "utf-8")
         written.replace(file)
