@@ -73,6 +73,9 @@ class TemplateStack(AcceptorStack):
         self._only_in("HomeRegion", HOME_REGIONS, "Organizations sends its events only to its partition's home region")
         if settings.tracing:
             self._only_in("Traced", TRACED, "The setting tracing needs X-Ray for functions, which AWS has here only")
+        if settings.observability_sink:
+            linked = [settings.observability_sink.split(":")[3]]
+            self._only_in("Linked", linked, "An account can be linked only in the region of the observabilitySink")
 
     def _only_in(self, name: str, regions: Sequence[str], why: str) -> None:
         here = CfnRuleAssertion(
