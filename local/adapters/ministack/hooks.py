@@ -37,6 +37,7 @@ HOOKS = {
         "_emit_lambda_logs",
         "_emit_lambda_metrics",
         "_fetch_code_from_s3",
+        "_functions",
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
     "ministack.services.s3": ("_bucket_owner_account", "_foreign_bucket_allows"),
