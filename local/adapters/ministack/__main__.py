@@ -4,13 +4,13 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close twenty gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close twenty-three gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
 - A connection on loopback counts as a secure transport, for policies that demand TLS.
 - Organizations names a refusal by IAM `AccessDeniedException`.
-- Parameter Store emits "Parameter Store Change".
+- Parameter Store emits "Parameter Store Change", for a label too, and takes labels off again.
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
 - A bus has the policy that a stack gives it, and keeps it where an update has none any more.
 - CloudFormation writes a parameter's value for any changed property but its tags, and no parameter that is gone.
@@ -25,8 +25,11 @@ and a start with another one is refused. Besides the handshakes they close twent
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudWatch takes one question of Metrics Insights a call.
+- Alarms are evaluated with their dimensions and with periods without data, and their history names what they did.
+- An event keeps the time that it was put with, and EventBridge tests whole events only.
+- IAM simulates every resource that it is asked about.
+- Logs Insights keeps saved queries (`AWS::Logs::QueryDefinition`), and refuses a query that cannot be understood.
 - CloudFormation makes the sinks and links of cross-account observability, if the sink's policy admits the link.
-- CloudFormation takes `AWS::Logs::QueryDefinition`, and does nothing with it.
 - CloudFormation refuses to create a log group that exists.
 
 Operations that are not in `OPERATIONS` (organizational units, policies, CreateAccount) remain ministack's, in an
@@ -51,6 +54,11 @@ from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
 from local.adapters.ministack.iam import teach_iam
 from local.adapters.ministack.invocations import invoke_asynchronously
 from local.adapters.ministack.logs import lose_no_log_line, read_metrics, refuse_two_questions
+from local.adapters.ministack.operations.alarms import evaluate_alarms
+from local.adapters.ministack.operations.events import keep_times, take_whole_events_only
+from local.adapters.ministack.operations.insights import keep_saved_queries, understand_queries
+from local.adapters.ministack.operations.labels import label_versions
+from local.adapters.ministack.operations.simulation import simulate_every_resource
 from local.adapters.ministack.parameters import emit_parameter_changes, update_as_aws_does
 from local.service.admin_api import LOOPBACK, AdminApi
 
@@ -71,6 +79,13 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     lose_no_log_line(aws["lambda_runtime"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     refuse_two_questions(aws["cloudwatch"])
+    evaluate_alarms(aws["cloudwatch"])
+    label_versions(aws["ssm"], aws["eventbridge"])
+    keep_times(aws["eventbridge"])
+    take_whole_events_only(aws["eventbridge"])
+    simulate_every_resource(aws["iam"])
+    keep_saved_queries(aws["provisioners"]._RESOURCE_HANDLERS, aws["cloudwatch_logs"], aws["responses"])
+    understand_queries(aws["cloudwatch_logs"])
     add_resource_types(aws, admin.observability)
     aws["app"].app = with_admin_api(aws["app"].app, admin)
 

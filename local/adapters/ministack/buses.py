@@ -71,7 +71,7 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
         if str(entry.get("Source")).startswith("aws."):
             return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
         event_id = f"{time.time_ns():032x}"
-        envelope = {"EventId": event_id, "Time": int(time.time()), "Account": responses.get_account_id()}
+        envelope = {"EventId": event_id, "Time": eventbridge._now_ts(), "Account": responses.get_account_id()}
         event = {"Source": "", "DetailType": "", "Detail": "{}", "Resources": []} | entry | envelope
         there = eventbridge._event_buses.get_scoped(arn["account"], arn["region"], arn["name"]) is not None
         if not there or deliver(arn, event):
