@@ -63,7 +63,7 @@ class once(Generic[T]):  # noqa: N801 - it is read like `property`
 
 
 def is_look(run: dict[str, Any]) -> bool:
-    """Whether a run's record is of one that asked for the account's list until it had it: no sweep that steps back."""
+    """Whether a run's record is of one that asked for the account's list with all retries: it did not step back."""
     return "skipped" not in run
 
 

@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close nineteen gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close twenty-three gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -14,9 +14,14 @@ and a start with another one is refused. Besides the handshakes they close ninet
 - A rule or schedule invokes a function asynchronously: with retries and the on-failure destination.
 - A bus has the policy that a stack gives it, and keeps it where an update has none any more.
 - CloudFormation writes a parameter's value for any changed property but its tags, and no parameter that is gone.
-- PutEvents reaches another account's bus, if that bus's policy admits the caller.
-- In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records.
+- PutEvents and rules reach another account's bus, if its policy admits the caller; an event keeps its account.
+- IAM knows the source and the detail type of the events that are put.
+- An alarm that changes its state says so on the default bus.
+- In an account with a trail, what changes handshakes is recorded, and EventBridge delivers the records; in a
+  management account with a trail, also which account joined.
+- The management account of an organization of ours describes its accounts, and moves them from one parent to another.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
+- A version of a function is published only of the code that a stack states.
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudWatch takes one question of Metrics Insights a call, and answers it.
@@ -41,8 +46,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.adapters.ministack.admin import with_admin_api
-from local.adapters.ministack.assets import fetch_code_from_others
-from local.adapters.ministack.buses import keep_bus_policies, reach_other_accounts_buses
+from local.adapters.ministack.assets import fetch_code_from_others, publish_only_the_stated_code
+from local.adapters.ministack.buses import keep_bus_policies, reach_other_accounts_buses, tell_alarm_changes
 from local.adapters.ministack.cloudformation import add_resource_types, refuse_log_groups_that_exist
 from local.adapters.ministack.handshakes import add_handshakes
 from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
@@ -67,8 +72,10 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     update_as_aws_does(aws["provisioners"], aws["ssm"])
     refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
     fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
+    publish_only_the_stated_code(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Lambda::Version"], aws["lambda_svc"])
     keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
     reach_other_accounts_buses(aws)
+    tell_alarm_changes(aws["cloudwatch"], aws["eventbridge"])
     invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     lose_no_log_line(aws["lambda_runtime"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])

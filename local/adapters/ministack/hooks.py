@@ -9,7 +9,7 @@ PINNED = "1.5.33"
 
 HOOKS = {
     "ministack.app": ("app", "main"),
-    "ministack.core.iam_actions": ("extract_resource_arn", "_DENIED_CODES"),
+    "ministack.core.iam_actions": ("extract_resource_arn", "request_tag_context", "_DENIED_CODES"),
     "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT"),
     "ministack.core.iam_evaluator": (
         "_principal_org_id",
@@ -18,7 +18,7 @@ HOOKS = {
         "caller_arn",
         "evaluate_resource_policy",
     ),
-    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
+    "ministack.core.responses": ("error_response_json", "get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_reconcile_tag_map", "_ssm_attrs"),
     "ministack.services.cloudwatch": (
         "record_metric",
@@ -45,6 +45,8 @@ HOOKS = {
     ),
     "ministack.services.eventbridge": (
         "_put_events",
+        "_dispatch_event",
+        "_dispatch_to_event_bus",
         "_dispatch_to_lambda",
         "_event_bus_policies",
         "_event_buses",
@@ -59,6 +61,7 @@ HOOKS = {
         "_emit_lambda_logs",
         "_emit_lambda_metrics",
         "_fetch_code_from_s3",
+        "_functions",
     ),
     "ministack.services.organizations": ("_DISPATCH", "reset"),
     "ministack.services.s3": ("_bucket_owner_account", "_foreign_bucket_allows"),
