@@ -178,6 +178,7 @@ OLD = datetime.now(UTC) - timedelta(days=1)
         ("dashboard", {"GetMetricData": refused("ValidationError")}, f"{NAME}, Alive: AWS refuses it: ValidationError"),
         ("dashboard", {"GetMetricData": answered("InternalError")}, "Alive: line0 is InternalError"),
         ("dashboard", {"GetMetricData": {"MetricDataResults": []}}, "Alive: no answer to line0"),
+        ("dashboard", {"GetMetricData": answered(values=())}, "Alive: line0 is empty, and the function ran"),
         ("alarms", {"DescribeAlarms": {"MetricAlarms": [alarm(ActionsEnabled=False)]}}, "runs-fail tells nobody"),
         (
             "alarms",
@@ -203,6 +204,8 @@ OLD = datetime.now(UTC) - timedelta(days=1)
 )
 def test_a_lie_is_found_by_its_check(check, changes, says):
     account = Account(**changes)
+    account.say(message="run", trigger="sweep", decisions=0)
+    account.said[0] = (account.began - timedelta(minutes=30), account.said[0][1])
     account.say(message="run", trigger="sweep", decisions=0)
     proof = prove(account)[check]
     assert proof.verdict == "false", proof
@@ -374,6 +377,10 @@ def test_a_ceiling_of_any_origin_is_held_to_what_it_says():
     assert prove(account)["role"].verdict == "proven"
 
 
+def test_a_graph_of_a_function_that_did_not_run_may_be_empty():
+    assert prove(Account(GetMetricData=answered(values=())))["dashboard"].verdict == "proven"
+
+
 def test_no_ceiling_is_held_to_nothing():
     account = Account(GetRolePolicy={"PolicyDocument": {"Statement": []}}, SimulatePrincipalPolicy=simulated())
     proof = prove(account)["role"]
@@ -412,7 +419,7 @@ def test_a_graph_s_lines_are_asked_as_getmetricdata_takes_them():
     hidden = [{"expression": 'SELECT SUM(Errors) FROM "AWS/Lambda"', "visible": False, "id": "all"}]
     first, second = metric_queries({"metrics": [*lines, hidden], "period": 60})
     dimensions = [{"Name": "FunctionName", "Value": NAME}]
-    metric = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": dimensions}
+    metric = {"Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": dimensions}
     assert first == {"Id": "line0", "ReturnData": True, "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"}}
     assert second["Expression"].startswith("SELECT")
     assert (second["Id"], second["ReturnData"], second["Period"]) == ("all", False, 60)

@@ -16,9 +16,9 @@ from handshake_relay import hint
 from handshakectl.account.deployment import Deployment
 from handshakectl.account.session import Aws
 from handshakectl.account.verification.everything import checks_of
-from handshakectl.account.verification.proof import Proof, Verdict, proved
+from handshakectl.account.verification.proof import PERMISSIONS, Proof, Verdict, proved
 from handshakectl.account.verification.wakes import Patience
-from local.aws import FUNCTION
+from local.aws import FUNCTION, REGION
 from tests.e2e.conftest import Acceptor
 from tests.support.origins import ALLOWED, MEMBER, PREFIX
 
@@ -43,22 +43,38 @@ class Time:
 
 
 @pytest.fixture
-def verify(acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Proof]]]:
+def operator(acceptor: Acceptor) -> Iterator[tuple[str, str]]:
+    """The keys of somebody who may do what docs/verify.md prints, and nothing else."""
+    iam, user = acceptor.client("iam"), {"UserName": "operator"}
+    statement = {"Effect": "Allow", "Action": sorted(PERMISSIONS.values()), "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_user(**user)
+    iam.put_user_policy(**user, PolicyName="verify", PolicyDocument=document)
+    key = iam.create_access_key(**user)["AccessKey"]
+    yield key["AccessKeyId"], key["SecretAccessKey"]
+    iam.delete_access_key(**user, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(**user, PolicyName="verify")
+    iam.delete_user(**user)
+
+
+@pytest.fixture
+def verify(
+    acceptor: Acceptor, operator: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Proof]]:
     acceptor.allow(ALLOWED)
     acceptor.wake_on_policy_changes()
     acceptor.start_the_sweep()
 
-    def as_account(account: str) -> Aws:
+    def signed(key: str, secret: str, account: str) -> Aws:
         for name, value in acceptor.aws.environment(account).items():
             monkeypatch.setenv(name, value)
-        return Aws(None, "us-east-1").with_credentials(
-            {"AccessKeyId": account, "SecretAccessKey": "test", "SessionToken": "", "Expiration": datetime.now(UTC)}
-        )
+        keys: Any = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": ""}
+        return Aws(None, REGION).with_credentials(keys)
 
     def verified(seconds: float) -> dict[str, Proof]:
-        time, ours = Time(acceptor), as_account(MEMBER)
+        time, ours = Time(acceptor), signed(*operator, MEMBER)
         deployed = Deployment(ours, ours.caller(), None, PREFIX)
-        other = as_account(STRANGER)
+        other = signed(STRANGER, "test", STRANGER)
         checks = checks_of(deployed, Patience(time.now, time.sleep, seconds), lambda: uuid4().hex[:16], other)
         return {check.name: proved(check) for check in checks}
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ASKED_ABOUT: Final = timedelta(hours=1)
 """A query is billed by the bytes of the log that it looks at."""
+_LATE: Final = timedelta(minutes=10)
+"""How long a metric may take to be there."""
 _UNDER_WAY = ("Scheduled", "Running", "Unknown")
 _ANSWERED = ("Complete", "PartialData")
 _SOURCES = re.compile(r"(\s*SOURCE '[^']+'\s*\|\s*)+", re.ASCII)
@@ -116,6 +118,14 @@ class Queries:
         for each in told.values():
             if each["StatusCode"] not in _ANSWERED:
                 yield f"{each.get('Label') or each['Id']} is {each['StatusCode']}"
+        for each in asked:
+            if _counts_runs(each) and each["Id"] in told and not told[each["Id"]].get("Values") and self._ran(end):
+                yield f"{each['Id']} is empty, and the function ran"
+
+    def _ran(self, end: datetime) -> bool:
+        """Whether the function ran in the time that is asked about, and so long ago that CloudWatch must have it."""
+        runs = [at for at, record in self._deployed.said if record["message"] == "run"]
+        return any(end - _ASKED_ABOUT + _LATE < at < end - _LATE for at in runs)
 
     def _asked(self, query: LogQuery) -> Iterator[str]:
         """What is wrong with a question to the log; nothing if it is answered. Raises `Unclear` if that takes long."""
@@ -142,6 +152,12 @@ class Queries:
 
 
 _ASKS = {"log": Queries._log_widget, "metric": Queries._metric_widget}
+
+
+def _counts_runs(query: dict[str, Any]) -> bool:
+    """Whether a graph's line is the one that cannot be empty: the runs of the function, by the names AWS gives."""
+    metric = query.get("MetricStat", {}).get("Metric", {})
+    return (metric.get("Namespace"), metric.get("MetricName")) == ("AWS/Lambda", "Invocations")
 
 
 def _refusal(error: ClientError) -> Iterator[str]:
