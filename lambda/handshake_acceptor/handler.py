@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from aws_lambda_powertools import Logger, Metrics
@@ -20,12 +20,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
-from handshake_acceptor.reporting.decision_bus import PUT, DecisionBus
-from handshake_acceptor.reporting.decision_events import Invocation
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
+
+if TYPE_CHECKING:
+    from handshake_acceptor.reporting.decision_bus import DecisionBus
 
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
 _CONFIG = retry.client_config("handshake-acceptor")
@@ -34,8 +35,18 @@ _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
 _READER = ThreadPoolExecutor(max_workers=2)
 _MEMORY = Memory()
-_BUS = os.environ.get("DECISION_BUS")
-_TOLD = DecisionBus(_BUS, partial(_SESSION.create_client, "events", config=_CONFIG)) if _BUS else None
+
+
+def _decision_bus() -> DecisionBus | None:
+    """The bus that is told what becomes of handshakes. Where there is none, nobody waits for its code to load."""
+    if not (bus := os.environ.get("DECISION_BUS")):
+        return None
+    from handshake_acceptor.reporting.decision_bus import DecisionBus
+
+    return DecisionBus(bus, partial(_SESSION.create_client, "events", config=_CONFIG))
+
+
+_TOLD = _decision_bus()
 
 logger = Logger()
 metrics = Metrics()
@@ -64,12 +75,12 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     working = clock
     if _TOLD:
         _TOLD.catch_up(clock, telemetry.refused)
-        working = replace(clock, remaining=lambda: clock.remaining() - PUT)
+        working = _TOLD.leaves_time(clock)
     organizations = Organizations(_ORGANIZATIONS, working)
     states = StateReader(organizations, PolicyStore(_SSM, working, _PREFIX), _READER, working, account_id, partition)
     report = Reconcile(organizations, states, working, telemetry.decision, _MEMORY, run_id).run(trigger)
     if _TOLD:
-        unsent = _TOLD.tell(clock, report, Invocation(account_id, run_id), telemetry.refused)
+        unsent = _TOLD.tell(clock, report, account_id, run_id, telemetry.refused)
         report = replace(report, failures=report.failures + unsent)
     telemetry.run(report, trigger)
     if report.failures:
