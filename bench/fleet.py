@@ -156,9 +156,15 @@ def hinted(accounts: int) -> None:
     """Whether an invitation whose hint comes waits for the next look of a process that is polite."""
     told = replace(LIKELY, lost_share=0.0, late_share=0.0)
     polite, others = Fleet(accounts, told, relay=True).step_back().run(), Fleet(accounts, told, relay=True).run()
-    bench = f"fleet of {accounts:,}, with the relay, no hint late or lost, all polite, against none: time to accept"
+    bench = f"fleet of {accounts:,}, with the relay, no hint late or lost, all polite, against none"
     for name, share in (("p50", 0.5), ("p99", 0.99), ("maximum", 1.0)):
-        figure(f"{bench}, {name}", at(polite.times, share), "s", at(others.times, share))
+        figure(
+            f"{bench}: from the hint to its acceptance, {name}",
+            at(polite.answers, share),
+            "s",
+            at(others.answers, share),
+        )
+        figure(f"{bench}: time to accept, {name}", at(polite.times, share), "s", at(others.times, share))
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,8 @@ def members(number: int, minutes: int, insisting: Stretch) -> None:
         figure(f"{told}, polite, against its limit: cost", usd, "USD/hour", most)
         there, usd = FIRST.of(number, minutes, polite=True)
         figure(f"{told}, polite, all processes new at once, against its limit: cost", usd, "USD/hour", most)
-        there, usd = LATER.of(number, minutes, polite=True, assumed=replace(LIKELY, process=2 * SWEEP))
+        short = replace(LIKELY, process=2 * SWEEP)
+        there, usd = Stretch(HOUR, 2 * HOUR).of(number, minutes, polite=True, assumed=short)
         told = f"{told}, polite, if processes lived for ten minutes"
         figure(f"{told}, against its limit: cost", usd, "USD/hour", most)
         looked(told, there, number)

@@ -84,7 +84,12 @@ class Fleet:
     @property
     def longest_run(self) -> float:
         """From when a sweep or a hint was due until it had accepted, with the tries of it that failed."""
-        return max(each.accepted_at - each.began for each in self.accounts if each.accepted_at is not None)
+        return self.answers[-1]
+
+    @property
+    def answers(self) -> list[float]:
+        """Seconds from when the sweep or the hint was due whose run accepted until it had, in order."""
+        return sorted(each.accepted_at - each.began for each in self.accounts if each.accepted_at is not None)
 
     @property
     def lost(self) -> int:

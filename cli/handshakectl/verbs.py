@@ -16,7 +16,7 @@ from typer.main import get_command
 from handshakectl.errors import EXIT_BAD_INPUT, EXIT_NO, BadInput
 
 _OFFLINE = ("validate", "simulate", "compare")
-_VERBS = (*_OFFLINE, "pending", "push", "remove", "pull", "brake", "run", "doctor", "status")
+_VERBS = (*_OFFLINE, "pending", "push", "remove", "pull", "brake", "run", "doctor", "status", "verify")
 
 
 class Verbs(TyperGroup):

@@ -70,11 +70,15 @@ class Role(StrEnum):
 
 
 # https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html says who may accept what;
-# for ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE no text does, and it is treated as a member's.
+# for ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE no text does, and it is treated as a member's. By an older text, which
+# https://docs.aws.amazon.com/organizations/latest/APIReference/API_EnableAllFeatures.html still has, a member is asked
+# by APPROVE_ALL_FEATURES, and ENABLE_ALL_FEATURES is the last step, for good and for the whole organization. So a
+# member may accept either; ENABLE_ALL_FEATURES at a management account waits for a person, for who allows it may mean
+# the members.
 MAY_ACCEPT: Mapping[Action, frozenset[Role]] = {
     Action.INVITE: frozenset({Role.STANDALONE, Role.MEMBER}),
     Action.ENABLE_ALL_FEATURES: frozenset({Role.MEMBER}),
-    Action.APPROVE_ALL_FEATURES: frozenset({Role.MANAGEMENT}),
+    Action.APPROVE_ALL_FEATURES: frozenset({Role.MANAGEMENT, Role.MEMBER}),
     Action.ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE: frozenset({Role.MEMBER}),
     Action.TRANSFER_RESPONSIBILITY: frozenset({Role.MANAGEMENT}),
 }
@@ -204,7 +208,7 @@ class _Reading:
             self._agree("Id", identifier, arn["id"])
         if action:
             self._agree("Action", action, arn["action"].upper())
-        addressees = self._accounts(organization_id, management_account_id)
+        addressees = self._accounts(organization_id, management_account_id, action)
         if action is Action.INVITE or len(addressees) > 1:
             # It is the sender. It never invites itself, but what is no invitation can be addressed to it alone.
             addressees -= {management_account_id}
@@ -263,18 +267,27 @@ class _Reading:
         if seen != stated:
             self._fault("CONTRADICTION", f"its {part} does not agree with its Arn, which says {stated}", seen)
 
-    def _accounts(self, organization_id: str, management_account_id: str) -> frozenset[str]:
-        """The accounts that parties and resources name; whatever else they name must agree with the Arn."""
+    def _accounts(self, organization_id: str, management_account_id: str, action: Action | None) -> frozenset[str]:
+        """The accounts that parties and resources name; whatever else they name must agree with the Arn.
+
+        A transfer is between two management accounts, and no text says which of them is its MANAGEMENT_ACCOUNT.
+        """
         accounts: set[str] = set()
+        of_either_side: list[tuple[str, object]] = []
         for part, kind, value in self._named():
             if kind == "ORGANIZATION":
                 self._agree(f"ORGANIZATION {part}", _with_prefix(value), organization_id)
+            elif kind == "MANAGEMENT_ACCOUNT" and action is Action.TRANSFER_RESPONSIBILITY:
+                of_either_side.append((part, value))
             elif kind == "MANAGEMENT_ACCOUNT":
                 self._agree(f"MANAGEMENT_ACCOUNT {part}", value, management_account_id)
             elif kind == "ACCOUNT" and isinstance(value, str) and ACCOUNT_ID.fullmatch(value):
                 accounts.add(value)
             elif kind == "ACCOUNT":
                 self._fault("MALFORMED_ACCOUNT", f"its ACCOUNT {part} is not an account id", value)
+        for part, value in of_either_side:
+            if value not in [*accounts]:
+                self._agree(f"MANAGEMENT_ACCOUNT {part}", value, management_account_id)
         return frozenset(accounts)
 
     def _named(self) -> Iterator[tuple[str, object, object]]:

@@ -47,6 +47,32 @@ def record(
     }
 
 
+def joined(management_account_id: str, account_id: str, now: datetime) -> dict[str, Any]:
+    """The `detail` of "AWS Service Event via CloudTrail" for an account that joined by an invitation.
+
+    AWS documents its name, `joinedMethod` and `joinedTime`
+    (https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html), but not where it names the
+    account: what reads it must not rely on that.
+    """
+    at = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        "eventVersion": "1.11",
+        "userIdentity": {"accountId": management_account_id, "invokedBy": "organizations.amazonaws.com"},
+        "eventTime": at,
+        "eventSource": "organizations.amazonaws.com",
+        "eventName": "AccountJoinedOrganization",
+        "awsRegion": "us-east-1",
+        "requestParameters": None,
+        "responseElements": None,
+        "readOnly": False,
+        "eventType": "AwsServiceEvent",
+        "managementEvent": True,
+        "recipientAccountId": management_account_id,
+        "serviceEventDetails": {"accountId": account_id, "joinedMethod": "INVITED", "joinedTime": at},
+        "eventCategory": "Management",
+    }
+
+
 def _shown(value: Any, key: str = "") -> Any:
     """Keys begin in lower case, actions are in lower case, and times are for people."""
     if isinstance(value, Mapping):

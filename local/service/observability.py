@@ -1,7 +1,9 @@
 """Sinks and links of CloudWatch's cross-account observability, as far as stacks make them.
 
-Ministack has neither. A link is made only where the sink is there and its policy admits the account and the kinds of
-data (https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html); no data flows over it.
+Ministack has neither. An account has one sink a region
+(https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateSink.html). A link is made only where the sink is there,
+in the same region, and its policy admits the account and the kinds of data
+(https://docs.aws.amazon.com/OAM/latest/APIReference/API_CreateLink.html); no data flows over it.
 """
 
 from __future__ import annotations
@@ -30,12 +32,20 @@ class Observability:
         def arn(kind: str) -> str:
             return f"arn:aws:oam:{region()}:{account_id()}:{kind}/{uuid4()}"
 
+        def create_sink(properties: dict[str, Any]) -> tuple[str, dict[str, str]]:
+            new = arn("sink")
+            if any(sink.rpartition("/")[0] == new.rpartition("/")[0] for sink in self.sinks):
+                raise ValueError(f"account {account_id()} has a sink in {region()}")
+            return put_sink(new, properties)
+
         def put_sink(sink: str, properties: dict[str, Any]) -> tuple[str, dict[str, str]]:
             self.sinks[sink] = properties.get("Policy")
             return sink, {"Arn": sink}
 
         def put_link(link: str, properties: dict[str, Any], action: str) -> tuple[str, dict[str, str]]:
             sink, kinds = properties["SinkIdentifier"], properties["ResourceTypes"]
+            if sink.split(":")[3] != region():
+                raise ValueError(f"{sink} is in another region than {region()}")
             if sink not in self.sinks or not admits(self.sinks[sink], action, sink, {"oam:ResourceTypes": kinds}):
                 raise ValueError(f"{sink} does not admit account {account_id()}")
             self.links[link] = {"sink": sink, "account_id": account_id(), "label": properties["LabelTemplate"]}
@@ -43,7 +53,7 @@ class Observability:
 
         return {
             "AWS::Oam::Sink": {
-                "create": lambda logical_id, properties, stack: put_sink(arn("sink"), properties),
+                "create": lambda logical_id, properties, stack: create_sink(properties),
                 "update": lambda physical_id, old, new, stack: put_sink(physical_id, new),
                 "delete": lambda physical_id, properties: self.sinks.pop(physical_id, None),
             },

@@ -46,11 +46,18 @@ class Acceptor:
 
     def stop_the_sweep(self) -> None:
         """Turns the schedule off, which the embedded AWS keeps to: `sweep_now` runs its target all the same."""
+        self._schedule("DISABLED")
+
+    def start_the_sweep(self) -> None:
+        """Turns the schedule on again, whose first time is minutes away."""
+        self._schedule("ENABLED")
+
+    def _schedule(self, state: str) -> None:
         scheduler = self.client("scheduler")
         schedule = scheduler.get_schedule(Name=f"{FUNCTION}-sweep", GroupName=FUNCTION)
-        if schedule["State"] == "ENABLED":
+        if schedule["State"] != state:
             kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-            scheduler.update_schedule(State="DISABLED", **{name: schedule[name] for name in kept})
+            scheduler.update_schedule(State=state, **{name: schedule[name] for name in kept})
 
     def client(self, service: str, account_id: str = MEMBER) -> Any:
         return self.aws.client(service, account_id)

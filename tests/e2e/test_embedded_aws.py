@@ -187,6 +187,12 @@ class Stack:
         """Raises `WaiterError` where it fails."""
         self._write("update", resources)
 
+    def fails(self, resources, why):
+        with pytest.raises(WaiterError):
+            self.create(resources)
+        events = self._cloudformation.describe_stack_events(StackName=self._name)["StackEvents"]
+        assert any(why in event.get("ResourceStatusReason", "") for event in events)
+
     def _write(self, verb, resources):
         named = {
             re.sub(r"\W", "", kind): {"Type": kind, "Properties": properties} for kind, properties in resources.items()
@@ -386,6 +392,17 @@ class TestServed:
         for bus in (own, foreign):
             answer = aws("events").put_events(Entries=[entry | {"EventBusName": bus}])
             assert (answer["FailedEntryCount"], list(answer["Entries"][0])) == (0, ["EventId"])
+
+    def test_an_account_has_one_sink_a_region_and_a_link_is_in_the_region_of_its_sink(self, aws):
+        sink = {"Name": "sink", "Policy": {"Version": "2012-10-17", "Statement": []}}
+        Stack(aws, "sink").create({"AWS::Oam::Sink": sink})
+        Stack(aws, "second").fails({"AWS::Oam::Sink": sink | {"Name": "second"}}, "has a sink")
+        link = {
+            "SinkIdentifier": f"arn:aws:oam:eu-west-1:{MEMBER}:sink/1",
+            "ResourceTypes": ["AWS::CloudWatch::Metric"],
+            "LabelTemplate": MEMBER,
+        }
+        Stack(aws, "link").fails({"AWS::Oam::Link": link}, "is in another region")
 
     def test_any_changed_property_but_the_tags_writes_a_parameters_value(self, aws):
         ssm, stack = aws("ssm"), Stack(aws, "seed")

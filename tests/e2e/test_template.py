@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from local.aws import LOG_GROUP, SETTINGS, embedded_aws
 from local.emulator import ROOT
-from tests.support.account import Account, Published, add_organizations, document, publish
+from tests.support.account import Account, Published, add_organizations, document, publish, upload
 from tests.support.origins import ALLOWED, DENIED, PREFIX
 from tests.support.pages import Person, commands, sections
 
 pytestmark = pytest.mark.builds
 
 OPERATOR, FIRST, SECOND, UNKNOWN = "888888888888", "222222222222", "555555555555", "666666666666"
+LATE = "777777777777"
+"""An account to which the template is deployed when somebody has replaced the asset."""
 DEPLOYED, ALLOWLIST = "policy/deployed", "policy/allowlist"
 REMOVAL = sections((ROOT / "docs" / "fleet.md").read_text("utf-8"))["Removal and upgrade"]
 
@@ -31,6 +35,7 @@ class Fleet:
     operator: Account
     first: Account
     second: Account
+    late: Account
     unknown: Account
     """An account that the bucket's policy does not name."""
     published: Published
@@ -39,11 +44,11 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     with embedded_aws() as aws:
-        operator, *accounts = (Account(aws, each) for each in (OPERATOR, FIRST, SECOND, UNKNOWN))
+        operator, *accounts = (Account(aws, each) for each in (OPERATOR, FIRST, SECOND, LATE, UNKNOWN))
         add_organizations(aws)
         for account in accounts:
             account.register()
-        published = publish(operator, [FIRST, SECOND])
+        published = publish(operator, [FIRST, SECOND, LATE])
         yield Fleet(operator, *accounts, published)
 
 
@@ -130,6 +135,18 @@ def test_what_a_removal_kept_is_adopted_or_deleted_as_the_page_says(fleet: Fleet
     assert person.types(delete)[0] == 0
     fleet.published.create(account)
     assert account.text("mode") == "enforce"
+
+
+def test_another_file_in_the_assets_place_fails_the_deploy_and_leaves_nothing(fleet: Fleet) -> None:
+    bucket, s3 = fleet.published.asset["AssetBucket"], fleet.operator.client("s3")
+    (key,) = (each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"])
+    built = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    with ZipFile(other := BytesIO(), "w") as archive:
+        archive.writestr("handshake_acceptor/handler.py", "def handler(event, context): return 'not yours'")
+    upload(fleet.operator, bucket, key, other.getvalue())
+    assert "is different from current CodeSHA256" in fleet.published.why_not_created(fleet.late)
+    assert fleet.late.client("lambda").list_functions()["Functions"] == []
+    upload(fleet.operator, bucket, key, built)
 
 
 def test_a_stack_that_keeps_nothing_can_be_deployed_again_at_once(fleet: Fleet, tmp_path: Path) -> None:

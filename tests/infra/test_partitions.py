@@ -174,6 +174,14 @@ def test_a_template_for_every_partition_that_traces_is_refused_where_there_is_no
     assert "Traced" not in Deployed(template({}), region="us-east-1").template["Rules"]
 
 
+def test_a_template_for_every_partition_is_refused_elsewhere_than_its_sink() -> None:
+    sink = "arn:aws:oam:us-east-1:111111111111:sink/1"
+    rules = Deployed(template({"observabilitySink": sink}), region="us-east-1").template["Rules"]
+    (assertion,) = rules["Linked"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [["us-east-1"], {"Ref": "AWS::Region"}]}
+    assert "Linked" not in Deployed(template({}), region="us-east-1").template["Rules"]
+
+
 def test_the_checks_notice_a_partition_that_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ceiling as if nobody had thought of partitions."""
     monkeypatch.setitem(

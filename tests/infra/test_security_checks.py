@@ -35,18 +35,18 @@ EVERYTHING: dict[str, Any] = {
     "decisionBus": "arn:aws:events:us-east-1:555555555555:event-bus/handshake-acceptor-hub",
     "policy": "local/demo/allowlist.json",
 }
-IN_CHINA = {"observabilitySink": "arn:aws-cn:oam:cn-northwest-1:555555555555:sink/abcdef01-2345-6789-abcd-ef0123456789"}
-TELLS_CHINA = {"decisionBus": "arn:aws-cn:events:cn-northwest-1:555555555555:event-bus/handshake-acceptor-hub"}
+IN_GOVCLOUD = {"observabilitySink": SINK.replace("arn:aws:oam:us-east-1", "arn:aws-us-gov:oam:us-gov-west-1")}
+TELLS_GOVCLOUD = {"decisionBus": "arn:aws-us-gov:events:us-gov-west-1:555555555555:event-bus/handshake-acceptor-hub"}
 OF_RELAY = {"tracing": True, "alarmEmail": "x@example.com", "observabilitySink": SINK}
 OF_HUB = {"accounts": ["222222222222"], "organizations": ["o-exampleorgid"], "alarmEmail": "x@example.com"}
 STACKS: dict[str, Callable[[], Stack]] = {
     "example": lambda: synthesize(LOCAL),
-    "nothing": lambda: synthesize({}, "us-gov-west-1"),
-    "everything": lambda: synthesize(EVERYTHING | IN_CHINA | TELLS_CHINA, "cn-northwest-1"),
+    "nothing": lambda: synthesize({}, "cn-northwest-1"),
+    "everything": lambda: synthesize(EVERYTHING | IN_GOVCLOUD | TELLS_GOVCLOUD, "us-gov-west-1"),
     "template": lambda: template(LOCAL),
     "template of everything": lambda: template(EVERYTHING),
     "relay": relay,
-    "relay with everything": lambda: relay(OF_RELAY | IN_CHINA, "cn-northwest-1"),
+    "relay with everything": lambda: relay(OF_RELAY | IN_GOVCLOUD, "us-gov-west-1"),
     "hub": lambda: hub(OF_HUB),
 }
 

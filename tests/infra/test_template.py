@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -17,8 +20,8 @@ from handshake_acceptor_cdk.asset.build import build_asset
 from handshake_acceptor_cdk.partitions import HOME_REGIONS, TRACED
 from handshake_acceptor_cdk.settings.acceptor import parse
 from handshake_acceptor_cdk.settings.reading import WrongSettings
-from handshake_acceptor_cdk.stacks.template import MOST_BYTES, asset_name, build, pack
-from tests.support.synthesis import ACCOUNT, LOCAL, ROOT, Deployed, synthesize, template
+from handshake_acceptor_cdk.stacks.template import MOST_BYTES, asset_name, build, packed
+from tests.support.synthesis import ACCOUNT, LOCAL, ROOT, Deployed, made_before, synthesize, template
 
 pytestmark = pytest.mark.builds
 
@@ -33,8 +36,8 @@ def deployed(settings: dict[str, Any], region: str = "us-east-1", **parameters: 
 
 
 def whole(stack: Deployed) -> dict[str, Any]:
-    """All that is deployed but the function's code, the time of synthesis, and how the order is said."""
-    resources = stack.resources()
+    """All that is deployed but the function's code and its check, the time of synthesis, and how the order is said."""
+    resources = {name: each for name, each in stack.resources().items() if each["Type"] != "AWS::Lambda::Version"}
     for resource in resources.values():
         resource["Properties"].pop("Code", None)
         resource.pop("DependsOn", None)
@@ -198,18 +201,31 @@ def test_more_origins_than_a_parameter_takes_are_refused_here(tmp_path: Path) ->
 
 
 def test_an_asset_is_zipped_to_the_same_bytes_under_a_name_that_follows_from_them(tmp_path: Path) -> None:
-    asset = build_asset()
-    first, second, unpacked = (tmp_path / name for name in ("a.zip", "b.zip", "unpacked"))
-    pack(asset, first)
-    pack(asset, second)
-    assert first.read_bytes() == second.read_bytes()
-    with ZipFile(first) as archive:
+    asset, unpacked = build_asset(), tmp_path / "unpacked"
+    assert packed(asset) == packed(asset)
+    with ZipFile(BytesIO(packed(asset))) as archive:
         archive.extractall(unpacked)
         assert {entry.external_attr >> 16 & 0o777 for entry in archive.infolist()} == {0o644}
     assert {path: (unpacked / path).read_bytes() for path in files(unpacked)} == {
         path: (asset / path).read_bytes() for path in files(asset)
     }
     assert asset_name(asset) != asset_name(ROOT / "tests" / "events")
+
+
+def test_nothing_wakes_a_function_whose_code_is_not_what_the_template_states(tmp_path: Path) -> None:
+    file, _ = build(parse(LOCAL, "us-east-1"), CONTEXT, tmp_path)
+    resources = json.loads(file.read_text())["Resources"]
+    ((name, version),) = ((name, each) for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version")
+    (zipped,) = tmp_path.glob("*.zip")
+    assert b64decode(version["Properties"]["CodeSha256"]) == hashlib.sha256(zipped.read_bytes()).digest()
+    wakes = {
+        other
+        for other, each in resources.items()
+        if each["Type"] == "AWS::Scheduler::Schedule"
+        or (each["Type"] == "AWS::Events::Rule" and "Targets" in each["Properties"])
+    }
+    assert len(wakes) == 5
+    assert all(name in made_before(resources, other) for other in wakes)
 
 
 def files(folder: Path) -> set[str]:

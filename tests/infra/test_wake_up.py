@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from handshake_acceptor.trigger import Trigger, TriggerKind
+from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_relay.hint import from_record
-from tests.support.rules import CUSTOM, DEFAULT, recorded, told
+from handshakectl.account.verification import rules as verified
+from handshakectl.account.verification.bus import RECORD
+from tests.support.rules import CUSTOM, DEFAULT, matches, recorded, told
 from tests.support.synthesis import Deployed
 
 
@@ -143,3 +146,22 @@ def test_every_input_transformer_quotes_nothing(deployed: Deployed) -> None:
     """EventBridge quotes a text by itself; quotes of the template's own would make it no JSON."""
     for rule in deployed.wake_up_rules().values():
         assert '"<' not in rule["Targets"][0]["InputTransformer"]["InputTemplate"]
+
+
+def test_what_verify_tries_the_deployed_rules_with_is_what_they_are_for(deployed: Deployed) -> None:
+    rules = deployed.wake_up_rules().values()
+    for sample in verified.samples("/handshake-acceptor/", "arn:aws:sts::222222222222:assumed-role/other/session"):
+        for bus, name in ((DEFAULT, verified.DEFAULT), (CUSTOM, NAME)):
+            matching = [
+                rule for rule in rules if rule.get("EventBusName", DEFAULT) == bus and matches(rule, sample.event)
+            ]
+            assert len(matching) == (name in sample.wakes), (bus, sample.name)
+
+
+def test_verify_has_the_recorded_events_and_knows_what_the_bus_admits() -> None:
+    events = verified.recorded()
+    assert events["record"] == recorded("invite-account")
+    assert events["accept"] == recorded("accept-by-someone-else")
+    assert events["parameter changed"] == recorded("policy-parameter-changed")
+    assert events["hint"]["detail"] == hint()["detail"]
+    assert (RECORD_SOURCE, RECORD_DETAIL_TYPE) == RECORD

@@ -53,14 +53,14 @@ def _one_of_each_list(value: Any) -> Iterator[Any]:
 
 
 def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> Any:
-    """As EventBridge does it: in a text as they are, without any escape, and elsewhere as JSON."""
-    template = transformer["InputTemplate"]
-    in_text = template.startswith('"')
+    """As EventBridge does it: between quotes a value stands as it is, without any escape, and elsewhere as JSON."""
+    template: str = transformer["InputTemplate"]
 
     def value(match: re.Match[str]) -> str:
         found: Any = event
         for key in transformer["InputPathsMap"][match[1]].removeprefix("$.").split("."):
             found = found[key]
-        return str(found) if in_text else json.dumps(found)
+        between_quotes = template[: match.start()].count('"') % 2
+        return str(found) if between_quotes else json.dumps(found)
 
     return json.loads(re.sub("<([^>]+)>", value, template))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
@@ -61,6 +61,31 @@ def app() -> App:
     """A run of the CDK app, with what cdk.json says."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     return App(context=context, outdir=mkdtemp(dir=_SCRATCH.name))
+
+
+def made_before(resources: dict[str, Any], name: str) -> set[str]:
+    """What CloudFormation makes before a resource, and so deletes after it."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        direct = set(referred_to(resources[waiting.pop()])) & resources.keys()
+        waiting += direct - found
+        found |= direct
+    return found
+
+
+def referred_to(value: Any) -> Iterator[str]:
+    match value:
+        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
+            yield name
+        case dict():
+            if "DependsOn" in value:
+                yield from value["DependsOn"]
+            for each in value.values():
+                yield from referred_to(each)
+        case list():
+            for each in value:
+                yield from referred_to(each)
 
 
 def warnings(stack: Stack) -> list[str]:

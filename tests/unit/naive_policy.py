@@ -15,7 +15,7 @@ Json = dict[str, Any]
 WHO_MAY_ACCEPT = {
     "INVITE": ["STANDALONE", "MEMBER"],
     "ENABLE_ALL_FEATURES": ["MEMBER"],
-    "APPROVE_ALL_FEATURES": ["MANAGEMENT"],
+    "APPROVE_ALL_FEATURES": ["MANAGEMENT", "MEMBER"],
     "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE": ["MEMBER"],
     "TRANSFER_RESPONSIBILITY": ["MANAGEMENT"],
 }
@@ -66,7 +66,8 @@ def _origin(handshake: Json, partition: str) -> tuple[str, str] | None:
     for kind, value in _parts(handshake):
         if kind == "ORGANIZATION" and value not in (organization, organization.removeprefix("o-")):
             return None
-        if kind == "MANAGEMENT_ACCOUNT" and value != management:
+        asked = action == "TRANSFER_RESPONSIBILITY" and ("ACCOUNT", value) in _parts(handshake)
+        if kind == "MANAGEMENT_ACCOUNT" and value != management and not asked:
             return None
     return organization, management
 

@@ -67,6 +67,7 @@ CONSUMERS = {
     "cli/handshakectl/commands/run.py",
     "cli/handshakectl/commands/offline/simulate.py",
     "cli/handshakectl/account/status.py",
+    "cli/handshakectl/account/verification/wakes.py",  # of the hint that it made up
     "cli/handshakectl/output.py",
     "cli/handshakectl/policy/unreachable.py",
     "local/demo/__main__.py",

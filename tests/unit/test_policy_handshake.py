@@ -562,11 +562,32 @@ def test_only_requested_and_open_are_pending() -> None:
     assert [state for state in State if state.pending] == [State.REQUESTED, State.OPEN]
 
 
+@pytest.mark.parametrize(
+    ("action", "named", "agrees"),
+    [
+        ("TRANSFER_RESPONSIBILITY", MANAGEMENT, True),
+        ("TRANSFER_RESPONSIBILITY", OWN, True),
+        ("TRANSFER_RESPONSIBILITY", "333333333333", False),
+        ("INVITE", OWN, False),
+        ("APPROVE_ALL_FEATURES", OWN, False),
+    ],
+)
+def test_the_management_account_of_a_transfer_is_of_either_side(action: str, named: str, agrees: bool) -> None:
+    raw = raw_handshake(Action=action, Resources=[{"Type": "MANAGEMENT_ACCOUNT", "Value": named}])
+    parsed = Handshake.from_api(raw, listed=True)
+    if agrees:
+        assert isinstance(parsed, Handshake)
+        assert (parsed.management_account_id, parsed.addressees) == (MANAGEMENT, {OWN})
+    else:
+        assert isinstance(parsed, InvalidHandshake)
+        assert parsed.reasons == (contradiction("MANAGEMENT_ACCOUNT resource", MANAGEMENT, named),)
+
+
 def test_the_role_table_is_that_of_the_api() -> None:
     assert {action.value: {role.value for role in roles} for action, roles in MAY_ACCEPT.items()} == {
         "INVITE": {"STANDALONE", "MEMBER"},
         "ENABLE_ALL_FEATURES": {"MEMBER"},
-        "APPROVE_ALL_FEATURES": {"MANAGEMENT"},
+        "APPROVE_ALL_FEATURES": {"MANAGEMENT", "MEMBER"},
         "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE": {"MEMBER"},
         "TRANSFER_RESPONSIBILITY": {"MANAGEMENT"},
     }

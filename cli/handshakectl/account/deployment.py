@@ -63,7 +63,7 @@ class once(Generic[T]):  # noqa: N801 - it is read like `property`
 
 
 def is_look(run: dict[str, Any]) -> bool:
-    """Whether a run's record is of one that asked for the account's list until it had it: no sweep that steps back."""
+    """Whether a run's record is of one that asked for the account's list with all retries: it did not step back."""
     return "skipped" not in run
 
 
@@ -139,7 +139,7 @@ class Deployment:
     def said(self) -> list[tuple[datetime, dict[str, Any]]]:
         """What the runs of the last two hours, or two sweeps, said of themselves and of handshakes; oldest first."""
         since = min(datetime.now(UTC) - timedelta(hours=2), self.two_sweeps_ago)
-        found = sorted(self._records(since, "run", "decision"), key=lambda each: each[0])
+        found = sorted(self.records(since, "run", "decision"), key=lambda each: each[0])
         return [(datetime.fromtimestamp(at / 1000, UTC), record) for at, record in found]
 
     @property
@@ -159,23 +159,23 @@ class Deployment:
     @once
     def last_run(self) -> tuple[datetime, dict[str, Any]] | None:
         """When the last run ended, and its record; None if there was none within two sweeps."""
-        found = max(self._records(self.two_sweeps_ago, "run"), key=lambda each: each[0], default=None)
+        found = max(self.records(self.two_sweeps_ago, "run"), key=lambda each: each[0], default=None)
         return (datetime.fromtimestamp(found[0] / 1000, UTC), found[1]) if found else None
 
     @once
     def last_hint(self) -> datetime | None:
         """When a hint last woke the acceptor, within seven days."""
-        woken = self._records(datetime.now(UTC) - _WEEK, "run", pattern='{ $.trigger = "hint" }')
+        woken = self.records(datetime.now(UTC) - _WEEK, "run", pattern='{ $.trigger = "hint" }')
         times = [at for at, record in woken if record.get("trigger") == "hint"]
         return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
     @once
     def hints_sent(self) -> dict[str, datetime]:
         """The handshakes of which the relay told somebody within seven days, each with when it did."""
-        sent = self._records(datetime.now(UTC) - _WEEK, "hint", pattern='{ $.message = "hint" }')
+        sent = self.records(datetime.now(UTC) - _WEEK, "hint", pattern='{ $.message = "hint" }')
         return {str(record.get("handshake_id")): datetime.fromtimestamp(at / 1000, UTC) for at, record in sent}
 
-    def _records(self, since: datetime, *messages: str, pattern: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+    def records(self, since: datetime, *messages: str, pattern: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
         """Every record of these since then, and when it was written, in milliseconds since 1970."""
         for event in islice(self._events(since, pattern), _MOST_EVENTS):
             try:

@@ -33,6 +33,8 @@ class Inputs:
     """What the parts are told by settings when they are synthesized, or by a template's parameters when deployed."""
 
     code: lambda_.Code
+    code_sha256: str | None
+    """Of its zip file, in base64, where that is trusted for its content and not for where it is."""
     ceiling: Sequence[str]
     """All handshakes that may be accepted, by their ARNs."""
     management_accounts: Sequence[str]
@@ -46,6 +48,7 @@ class Inputs:
         policy = settings.policy
         return cls(
             code=lambda_.Code.from_asset(str(asset or build_asset())),
+            code_sha256=None,
             ceiling=acceptor_role.ceiling(settings),
             management_accounts=settings.management_accounts,
             has_management_accounts=None,
@@ -74,8 +77,18 @@ class AcceptorParts:
             management_accounts=inputs.management_accounts,
             condition=inputs.has_management_accounts,
         )
-        EventRules(scope, "WakeUp", function=self.function, bus=self.bus, failures=failures, prefix=settings.prefix)
-        Sweep(scope, "Sweep", function=self.function, failures=failures, minutes=settings.sweep_minutes)
+        rules = EventRules(
+            scope, "WakeUp", function=self.function, bus=self.bus, failures=failures, prefix=settings.prefix
+        )
+        sweep = Sweep(scope, "Sweep", function=self.function, failures=failures, minutes=settings.sweep_minutes)
+        if inputs.code_sha256:
+            # Published only of this code; where the file is another one, the deploy fails, before anything wakes it.
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-version.html
+            checked = lambda_.CfnVersion(
+                scope, "CheckedCode", function_name=self.function.function_name, code_sha256=inputs.code_sha256
+            )
+            rules.node.add_dependency(checked)
+            sweep.node.add_dependency(checked)
         watch = Alarms(scope, "Alarms", settings=settings, function=self.function, failures=failures)
         self.alarms, self.alarm_topic = watch.alarms, watch.topic
         if watch.names and is_elsewhere(settings.decision_bus, Stack.of(scope).account):

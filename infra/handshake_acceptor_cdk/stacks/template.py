@@ -8,11 +8,14 @@ defaults of the template's parameters, or stands in it as in any other deploy.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -73,6 +76,9 @@ class TemplateStack(AcceptorStack):
         self._only_in("HomeRegion", HOME_REGIONS, "Organizations sends its events only to its partition's home region")
         if settings.tracing:
             self._only_in("Traced", TRACED, "The setting tracing needs X-Ray for functions, which AWS has here only")
+        if settings.observability_sink:
+            linked = [settings.observability_sink.split(":")[3]]
+            self._only_in("Linked", linked, "An account can be linked only in the region of the observabilitySink")
 
     def _only_in(self, name: str, regions: Sequence[str], why: str) -> None:
         here = CfnRuleAssertion(
@@ -83,7 +89,8 @@ class TemplateStack(AcceptorStack):
 
     def inputs(self, settings: Settings, asset: Path | None) -> Inputs:
         """As the template's parameters say."""
-        code = self._code(asset or build_asset())
+        asset = asset or build_asset()
+        code = self._code(asset)
         ceiling = self._ceiling(settings)
         accounts = self._list(
             "ManagementAccounts",
@@ -94,6 +101,7 @@ class TemplateStack(AcceptorStack):
         )
         return Inputs(
             code=code,
+            code_sha256=b64encode(hashlib.sha256(packed(asset)).digest()).decode(),
             ceiling=[ceiling],
             management_accounts=accounts,
             has_management_accounts=self._given("HasManagementAccounts", Fn.join("", accounts)),
@@ -179,15 +187,16 @@ def asset_name(asset: Path) -> str:
     return f"{NAME}-{digest(asset)[:16]}.zip"
 
 
-def pack(asset: Path, file: Path) -> None:
-    """Zips an asset: the same bytes for the same content."""
-    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+def packed(asset: Path) -> bytes:
+    """An asset's zip file: the same bytes for the same content."""
+    with ZipFile(file := BytesIO(), "w", ZIP_DEFLATED) as archive:
         for path in sorted(asset.rglob("*")):
             if path.is_file():
                 status = path.stat()
                 entry = ZipInfo(str(path.relative_to(asset)), time.gmtime(status.st_mtime)[:6])
                 entry.external_attr = status.st_mode << 16
                 archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def build(settings: Settings, context: dict[str, Any], folder: Path = FOLDER) -> tuple[Path, list[str]]:
@@ -205,8 +214,9 @@ def build(settings: Settings, context: dict[str, Any], folder: Path = FOLDER) ->
     file = folder / f"{NAME}.template.json"
     with TemporaryDirectory(dir=folder) as scratch:
         # Two renames: whoever reads here while it is built again never finds half a file.
-        pack(asset, packed := Path(scratch, "asset"))
-        packed.replace(folder / asset_name(asset))
+        zipped = Path(scratch, "asset")
+        zipped.write_bytes(packed(asset))
+        zipped.replace(folder / asset_name(asset))
         written = Path(scratch, "template")
         written.write_text(text, "utf-8")
         written.replace(file)

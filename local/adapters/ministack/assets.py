@@ -1,5 +1,6 @@
-"""A function's code may be in another account's bucket, if that bucket's policy admits the caller."""
+"""A function's code: from another account's bucket, if that admits the caller; a version only of the stated code."""
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -20,3 +21,23 @@ def fetch_code_from_others(lambda_svc: Any, s3: Any, responses: Any) -> None:
         )
 
     lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
+
+
+def publish_only_the_stated_code(handlers: dict[str, Any], lambda_svc: Any) -> None:
+    """CloudFormation's property `CodeSha256` of a version, which ministack does not read.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-version.html: "Only
+    publish a version if the hash value matches".
+    """
+
+    def checking(operation: Callable[..., Any], properties_at: int) -> Callable[..., Any]:
+        def check(*arguments: Any, **named: Any) -> Any:
+            stated = arguments[properties_at].get("CodeSha256")
+            function = lambda_svc._functions[arguments[properties_at]["FunctionName"]]
+            if stated and stated != (found := function["config"]["CodeSha256"]):
+                raise ValueError(f"CodeSHA256 ({stated}) is different from current CodeSHA256 in $LATEST ({found})")
+            return operation(*arguments, **named)
+
+        return check
+
+    handlers |= {"create": checking(handlers["create"], 1), "update": checking(handlers["update"], 2)}

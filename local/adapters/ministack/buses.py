@@ -1,10 +1,11 @@
-"""Buses keep their policies, and PutEvents reaches another account's bus if its policy admits the caller."""
+"""Buses keep their policies; events reach other accounts' buses, if their policies admit them; alarms tell changes."""
 
 import json
 import re
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from local.adapters.ministack.hooks import Ministack
 from local.adapters.ministack.iam import admits
@@ -47,32 +48,69 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
 
     A put on a bus that is not there succeeds, and nothing comes of it, as users of AWS found for their own account
     (https://github.com/aws/aws-cli/issues/9186); for another one it is not documented. One without a policy admits
-    nobody.
+    nobody. An event keeps the account that it comes from, and one that came from another account is not sent on to a
+    third. Whether a rule's role may put events is not looked at.
     """
     eventbridge, responses = aws["eventbridge"], aws["responses"]
-    put_own = eventbridge._put_events
+    put_own, dispatch_own = eventbridge._put_events, eventbridge._dispatch_to_event_bus
+
+    def deliver(arn: re.Match[str], event: dict[str, Any]) -> bool:
+        """Puts an event on a bus of another account, if that admits it."""
+        policy = eventbridge._event_bus_policies.get_scoped(arn["account"], arn["region"], arn["name"])
+        keys = {"events:source": event["Source"], "events:detail-type": event["DetailType"]}
+        if not admits(aws, policy, "events:PutEvents", arn[0], keys):
+            return False
+        with responses.request_scope(arn["account"], arn["region"]):
+            eventbridge._dispatch_event(event | {"EventBusName": arn["name"], "Region": arn["region"]})
+        return True
 
     def put(entry: dict[str, Any], **more: Any) -> Any:
-        bus = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
-        if bus is None or bus["account"] == responses.get_account_id():
-            return put_own({"Entries": [entry]}, **more)
-        if eventbridge._event_buses.get_scoped(bus["account"], bus["region"], bus["name"]) is None:
-            return None, None, json.dumps({"Entries": [{"EventId": str(uuid4())}]})
-        policy = eventbridge._event_bus_policies.get_scoped(bus["account"], bus["region"], bus["name"])
-        keys = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
-        if str(entry.get("Source")).startswith("aws.") or admits(aws, policy, "events:PutEvents", bus[0], keys):
-            with responses.request_scope(bus["account"], bus["region"]):
-                return put_own({"Entries": [entry | {"EventBusName": bus["name"]}]}, **more)
-        message = f"{bus[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
-        return None, None, json.dumps({"Entries": [{"ErrorCode": "AccessDeniedException", "ErrorMessage": message}]})
+        arn = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
+        if arn is None or arn["account"] == responses.get_account_id():
+            return json.loads(put_own({"Entries": [entry]}, **more)[2])["Entries"][0]
+        if str(entry.get("Source")).startswith("aws."):
+            return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
+        event_id = f"{time.time_ns():032x}"
+        envelope = {"EventId": event_id, "Time": eventbridge._now_ts(), "Account": responses.get_account_id()}
+        event = {"Source": "", "DetailType": "", "Detail": "{}", "Resources": []} | entry | envelope
+        there = eventbridge._event_buses.get_scoped(arn["account"], arn["region"], arn["name"]) is not None
+        if not there or deliver(arn, event):
+            return {"EventId": event_id}
+        message = f"{arn[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
+        return {"ErrorCode": "AccessDeniedException", "ErrorMessage": message}
 
     def put_events(data: dict[str, Any], **more: Any) -> Any:
         entries = data.get("Entries", [])
         if len(entries) > 10 or not any(_FOREIGN_BUS.fullmatch(str(each.get("EventBusName"))) for each in entries):
             return put_own(data, **more)
-        answers = [json.loads(put(entry, **more)[2])["Entries"][0] for entry in entries]
+        answers = [put(entry, **more) for entry in entries]
         failed = sum("ErrorCode" in answer for answer in answers)
         body = json.dumps({"FailedEntryCount": failed, "Entries": answers}).encode()
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
 
-    eventbridge._put_events = put_events
+    def dispatch(spec: Any, event: dict[str, Any], rule: dict[str, Any], *rest: Any) -> None:
+        arn = _FOREIGN_BUS.fullmatch(str(spec))
+        if arn is None or arn["account"] == responses.get_account_id():
+            dispatch_own(spec, event, rule, *rest)
+        elif event["Account"] == responses.get_account_id():
+            deliver(arn, event)
+
+    eventbridge._put_events, eventbridge._dispatch_to_event_bus = put_events, dispatch
+
+
+def tell_alarm_changes(cloudwatch: Any, eventbridge: Any) -> None:
+    """An alarm that changes its state says so on its account's default bus, as `events-ref-cloudwatch.html` has it."""
+    record_history = cloudwatch._record_history
+
+    def record(name: str, before: str, now: str, reason: str, *rest: Any, **more: Any) -> None:
+        record_history(name, before, now, reason, *rest, **more)
+        at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000+0000}"
+        detail = {
+            "alarmName": name,
+            "state": {"value": now, "reason": reason, "timestamp": at},
+            "previousState": {"value": before},
+        }
+        event = {"Source": "aws.cloudwatch", "DetailType": "CloudWatch Alarm State Change"}
+        eventbridge._put_events({"Entries": [event | {"Detail": json.dumps(detail)}]}, allow_aws_source=True)
+
+    cloudwatch._record_history = record

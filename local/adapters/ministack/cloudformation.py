@@ -1,4 +1,4 @@
-"""CloudFormation: log groups that exist are refused; saved queries, sinks and links are taken."""
+"""CloudFormation: log groups that exist are refused; sinks and links are taken."""
 
 import json
 from functools import partial
@@ -10,16 +10,11 @@ from local.service.observability import Observability
 
 
 def add_resource_types(aws: Ministack, observability: Observability) -> None:
-    """Sinks, links and saved queries, which do nothing."""
+    """Sinks and links, which do nothing."""
     responses = aws["responses"]
     aws["provisioners"]._RESOURCE_HANDLERS |= observability.handlers(
         responses.get_account_id, responses.get_region, partial(admits, aws)
     )
-    aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
-        "create": lambda logical_id, properties, stack: (logical_id, {"QueryDefinitionId": logical_id}),
-        "update": lambda physical_id, old, new, stack: (physical_id, {"QueryDefinitionId": physical_id}),
-        "delete": lambda physical_id, properties: None,
-    }
 
 
 def refuse_log_groups_that_exist(handlers: dict[str, Any], logs: Any) -> None:

@@ -10,6 +10,7 @@ from local.service.handshake_service import OPERATIONS
 # Service Authorization Reference: these take a handshake, ListHandshakesForAccount and DescribeOrganization only `*`.
 # The rest of ours, which no function calls, is checked on `*` too.
 _ON_A_HANDSHAKE = frozenset({"AcceptHandshake", "DeclineHandshake", "DescribeHandshake", "CancelHandshake"})
+_ON_AN_ACCOUNT = frozenset({"DescribeAccount", "MoveAccount"})
 
 
 def teach_iam(aws: Ministack, admin: AdminApi) -> None:
@@ -23,6 +24,10 @@ def teach_iam(aws: Ministack, admin: AdminApi) -> None:
             # AWS checks the path, as it is named; ministack knows a resource only for `Name`.
             path_arn = f"arn:aws:ssm:{aws['responses'].get_region()}:{aws['responses'].get_account_id()}:parameter"
             return path_arn + str(json.loads(body or b"{}").get("Path", "/"))
+        if service == "organizations" and operation in _ON_AN_ACCOUNT:
+            # For MoveAccount AWS looks at both parents too.
+            caller, wanted = aws["responses"].get_account_id(), json.loads(body or b"{}").get("AccountId")
+            return f"arn:aws:organizations::{caller}:account/{admin.organization_of(caller)}/{wanted}"
         if service != "organizations" or operation not in OPERATIONS:
             return str(arn_of_others(service, method, path, headers, body, *rest))
         if operation not in _ON_A_HANDSHAKE:
@@ -32,6 +37,19 @@ def teach_iam(aws: Ministack, admin: AdminApi) -> None:
         return next((found.arn for found in admin.service.handshakes() if found.id == wanted), "*")
 
     iam_actions.extract_resource_arn = extract_resource_arn
+    keys_of_tags = iam_actions.request_tag_context
+
+    def request_context(service: str, action: str, body: bytes, *rest: Any) -> dict[str, Any]:
+        keys = dict(keys_of_tags(service, action, body, *rest))
+        if action == "events:PutEvents":
+            # AWS looks at every entry by itself, ministack at the call.
+            entries = json.loads(body or b"{}").get("Entries", [])
+            for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType")):
+                values = sorted({str(each[member]) for each in entries if each.get(member)})
+                keys[key] = values[0] if len(values) == 1 else values
+        return keys
+
+    iam_actions.request_tag_context = request_context
     iam_actions._DENIED_CODES["organizations"] = "AccessDeniedException"
     iam_evaluator._principal_org_id = admin.organization_of
     resolve = iam_evaluator._resolve_condition_key

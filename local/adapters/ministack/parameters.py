@@ -9,7 +9,7 @@ from local.adapters.ministack.hooks import HOOKS
 
 def emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:
     """As AWS does for PutParameter and the deletes; best effort there, at once here."""
-    put, delete, delete_many, lookup, *_ = (getattr(ssm, name) for name in HOOKS["ministack.services.ssm"])
+    put, delete, delete_many, lookup = (getattr(ssm, name) for name in HOOKS["ministack.services.ssm"][:4])
 
     def emit(operation: str, parameter: dict[str, Any]) -> None:
         detail = {"operation": operation, "name": parameter["Name"], "type": parameter["Type"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from aws_cdk.assertions import Template
 from handshake_acceptor_cdk.settings.acceptor import load, parse
 from handshake_acceptor_cdk.settings.reading import WrongSettings
 from local.world import allow, deny
-from tests.support.synthesis import LOCAL, ROOT, Deployed, synthesize, template, warnings
+from tests.support.synthesis import LOCAL, ROOT, Deployed, made_before, synthesize, template, warnings
 
 NOW = datetime(2026, 11, 25, 2, 11, tzinfo=UTC)
 NAME = "/handshake-acceptor/policy/deployed"
@@ -75,31 +75,6 @@ def test_nothing_that_reads_the_policy_outlives_it(write: Write, make: Callable[
     assert len(runs) == 7
     for name in runs:
         assert documents <= made_before(resources, name), name
-
-
-def made_before(resources: dict[str, Any], name: str) -> set[str]:
-    """What CloudFormation makes before a resource, and so deletes after it."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        direct = set(referred_to(resources[waiting.pop()])) & resources.keys()
-        waiting += direct - found
-        found |= direct
-    return found
-
-
-def referred_to(value: Any) -> Iterator[str]:
-    match value:
-        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
-            yield name
-        case dict():
-            if "DependsOn" in value:
-                yield from value["DependsOn"]
-            for each in value.values():
-                yield from referred_to(each)
-        case list():
-            for each in value:
-                yield from referred_to(each)
 
 
 def test_when_it_was_synthesized_is_in_the_template_only_where_there_is_such_a_document(write: Write) -> None:

@@ -81,7 +81,7 @@ class AcceptorChecks(StackChecks):
     def hints(self) -> str:
         """Whether those who may be accepted from may send hints, and nobody else."""
         events: EventBridgeClient = self._deployed.aws.client("events")
-        admitted = _admitted(events.describe_event_bus(Name=NAME).get("Policy", "{}"))
+        admitted = admitted_accounts(events.describe_event_bus(Name=NAME).get("Policy", "{}"))
         admitted -= {self._deployed.caller.account_id}
         came = f"last hint {_at(self._deployed.last_hint)}" if self._deployed.last_hint else "no hint in seven days"
         if not admitted:
@@ -226,7 +226,7 @@ def _reaches(statement: Statement, current: str) -> bool:
     return Action.INVITE in statement.actions and current in (statement.current_organizations or {NONE})
 
 
-def _admitted(policy: str) -> set[str]:
+def admitted_accounts(policy: str) -> set[str]:
     """The accounts that a bus's policy admits. Raises `ValueError` and the like if it is none."""
     accounts: set[str] = set()
     for statement in json.loads(policy).get("Statement", ()):
