@@ -261,6 +261,18 @@ def test_a_label_is_put_once_the_policy_has_been_quiet():
     assert prove(account, seconds=0)["policy change"].verdict == "proven"
 
 
+def test_a_policy_that_is_never_quiet_cannot_tell():
+    account = Account()
+    (mode,) = account.answers["GetParametersByPath"]["Parameters"]
+    account.answers["GetParametersByPath"] = lambda _: {"Parameters": [mode | {"LastModifiedDate": account.now()}]}
+    assert prove(account)["policy change"].advice == "try again later"
+    assert account.seen == set()
+
+
+def test_a_hint_s_proof_has_what_aws_says_of_a_handshake_that_is_not_there():
+    assert prove(Account())["hint"].why.endswith("AWS says of it: HandshakeNotFoundException")
+
+
 def test_a_policy_that_is_written_meanwhile_cannot_tell():
     account = Account()
     (mode,) = account.answers["GetParametersByPath"]["Parameters"]
@@ -423,6 +435,8 @@ def at_once(monkeypatch):
 def quick(at_once):
     """An account whose sweep comes in the moment in which one looks for it."""
     account = Account()
+    (mode,) = account.answers["GetParametersByPath"]["Parameters"]
+    mode["LastModifiedDate"] = OLD
     usual = account.answers["FilterLogEvents"]
 
     def looked(asked):

@@ -213,7 +213,7 @@ class Account:
             "trigger": "hint",
             "decision": "INELIGIBLE",
             "outcome": "LEFT_PENDING" if old else "RETRY_LATER",
-            "reasons": [{"code": "NOT_SEEN"}],
+            "reasons": [{"code": "NOT_SEEN", "seen": "HandshakeNotFoundException"}],
         }
         if "hint" not in self.silent:
             self.say(**decision | self.record)

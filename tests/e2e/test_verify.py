@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from time import sleep
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -47,7 +47,6 @@ def verify(acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     acceptor.allow(ALLOWED)
     acceptor.wake_on_policy_changes()
     acceptor.start_the_sweep()
-    names = count()
 
     def as_account(account: str) -> Aws:
         for name, value in acceptor.aws.environment(account).items():
@@ -60,8 +59,7 @@ def verify(acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         time, ours = Time(acceptor), as_account(MEMBER)
         deployed = Deployment(ours, ours.caller(), None, PREFIX)
         other = as_account(STRANGER)
-        named = lambda: f"verify{next(names):010}"  # noqa: E731
-        checks = checks_of(deployed, Patience(time.now, time.sleep, seconds), named, other)
+        checks = checks_of(deployed, Patience(time.now, time.sleep, seconds), lambda: uuid4().hex[:16], other)
         return {check.name: proved(check) for check in checks}
 
     return verified

@@ -25,7 +25,7 @@ and a start with another one is refused. Besides the handshakes they close twent
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - A function logs to a group that is there, and makes none: no role of ours may.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
-- CloudWatch takes one question of Metrics Insights a call.
+- CloudWatch takes one question of Metrics Insights a call, and answers it.
 - Alarms are evaluated with their dimensions and with periods without data, and their history names what they did.
 - An event keeps the time that it was put with, and EventBridge tests whole events only.
 - IAM simulates every resource that it is asked about.
@@ -59,6 +59,7 @@ from local.adapters.ministack.operations.alarms import evaluate_alarms
 from local.adapters.ministack.operations.events import keep_times, take_whole_events_only
 from local.adapters.ministack.operations.insights import keep_saved_queries, understand_queries
 from local.adapters.ministack.operations.labels import label_versions
+from local.adapters.ministack.operations.metrics_insights import answer_questions
 from local.adapters.ministack.operations.simulation import simulate_every_resource
 from local.adapters.ministack.parameters import emit_parameter_changes, update_as_aws_does
 from local.service.admin_api import LOOPBACK, AdminApi
@@ -80,6 +81,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     lose_no_log_line(aws["lambda_runtime"])
     make_no_log_group(aws["lambda_svc"], aws["cloudwatch_logs"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
+    answer_questions(aws["cloudwatch"])
     refuse_two_questions(aws["cloudwatch"])
     evaluate_alarms(aws["cloudwatch"])
     label_versions(aws["ssm"], aws["eventbridge"])

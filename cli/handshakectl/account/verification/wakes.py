@@ -37,6 +37,7 @@ _AGE = timedelta(hours=1)
 """Of the made-up hint: an old one names a handshake that is not coming, so that the run does not fail for it."""
 _QUIET = timedelta(minutes=2)
 """How long nobody must have written the policy: what that wakes comes within seconds, and is not to pass for ours."""
+_MOST_READINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,8 @@ class Wakes:
                 why = "its run took an hour-old hint for a young one, and failed: it was told another time"
                 raise Wrong(why, "compare the rule's input transformer with the template, then deploy again")
             raise Unclear(f"its run could not look: {', '.join(sorted(map(str, codes)))}", "try again in some minutes")
-        return f"{handshake_id} was looked for, and is {record.get('decision')}, {', '.join(sorted(map(str, codes)))}"
+        seen = ", ".join(str(reason["seen"]) for reason in record.get("reasons") or () if reason.get("seen"))
+        return f"{handshake_id} was looked for; AWS says of it: {seen or 'nothing'}"
 
     def told_of(self, handshake_id: str) -> dict[str, Any] | None:
         """What the log says of a handshake that was hinted at within the hour; None if nothing."""
@@ -187,13 +189,15 @@ class Wakes:
             raise Unclear(f"{explained(error)}; the label may be there still", f"{needed}{command}") from error
 
     def _quiet(self) -> Parameters:
-        """The policy's parameters, once nobody has written them for a while."""
-        seen = self._read()
-        dates: list[datetime] = [each["LastModifiedDate"] for each in seen.raw.values() if "LastModifiedDate" in each]
-        if dates:
-            written = max(dates)
-            self._patience.sleep(max((written + _QUIET - self._patience.now()).total_seconds(), 0.0))
-        return seen
+        """The policy's parameters, once nobody wrote them for a while. Raises `Unclear` if somebody always does."""
+        for _ in range(_MOST_READINGS):
+            seen = self._read()
+            dates = [each["LastModifiedDate"] for each in seen.raw.values() if "LastModifiedDate" in each]
+            rest = max((date + _QUIET - self._patience.now() for date in dates), default=timedelta(0))
+            if rest <= timedelta(0):
+                return seen
+            self._patience.sleep(rest.total_seconds())
+        raise Unclear("somebody writes the policy all the time, which wakes the function too", "try again later")
 
     def _read(self) -> Parameters:
         return read(self._deployed.aws.client("ssm"), clock(), self._deployed.prefix)
