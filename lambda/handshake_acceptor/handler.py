@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from aws_lambda_powertools import Logger, Metrics
@@ -20,8 +20,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Reconcile
-from handshake_acceptor.reporting.decision_bus import PUT, DecisionBus
-from handshake_acceptor.reporting.decision_events import Invocation
 from handshake_acceptor.reporting.record import Report
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.state import StateReader
@@ -29,6 +27,9 @@ from handshake_acceptor.sweeps.memory import LONGEST_PERIOD, SweepMemory
 from handshake_acceptor.sweeps.polite import PoliteSweeps
 from handshake_acceptor.trigger import Trigger
 from handshake_core import retry
+
+if TYPE_CHECKING:
+    from handshake_acceptor.reporting.decision_bus import DecisionBus
 
 _SWEEP_MINUTES = int(os.environ.get("SWEEP_MINUTES", "5"))
 _PREFIX = os.environ.get("POLICY_PATH", "/handshake-acceptor/")
@@ -38,9 +39,19 @@ _ORGANIZATIONS = _SESSION.create_client("organizations", config=_CONFIG)
 _SSM = _SESSION.create_client("ssm", config=_CONFIG)
 _READER = ThreadPoolExecutor(max_workers=2)
 _MEMORY = Memory()
-_BUS = os.environ.get("DECISION_BUS")
-_TOLD = DecisionBus(_BUS, partial(_SESSION.create_client, "events", config=_CONFIG)) if _BUS else None
 _SWEEPS = SweepMemory()
+
+
+def _decision_bus() -> DecisionBus | None:
+    """The bus that is told what becomes of handshakes. Where there is none, nobody waits for its code to load."""
+    if not (bus := os.environ.get("DECISION_BUS")):
+        return None
+    from handshake_acceptor.reporting.decision_bus import DecisionBus
+
+    return DecisionBus(bus, partial(_SESSION.create_client, "events", config=_CONFIG))
+
+
+_TOLD = _decision_bus()
 
 logger = Logger()
 metrics = Metrics()
@@ -69,7 +80,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     working = clock
     if _TOLD:
         _TOLD.catch_up(clock, telemetry.refused)
-        working = replace(clock, remaining=lambda: clock.remaining() - PUT)
+        working = _TOLD.leaves_time(clock)
     store = PolicyStore(_SSM, working, _PREFIX)
 
     def look(organizations: Organizations) -> Report:
@@ -81,7 +92,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     sweeps = PoliteSweeps(_SWEEPS, _ORGANIZATIONS, store, working, account_id)
     report = sweeps.run(trigger, look, insists=insists)
     if _TOLD:
-        unsent = _TOLD.tell(clock, report, Invocation(account_id, run_id), telemetry.refused)
+        unsent = _TOLD.tell(clock, report, account_id, run_id, telemetry.refused)
         report = replace(report, failures=report.failures + unsent)
     telemetry.run(report, trigger)
     if report.failures:

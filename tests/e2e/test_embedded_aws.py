@@ -151,6 +151,23 @@ def received(aws, queue_url, count, within_seconds=10.0):
     return bodies
 
 
+def function_that(aws, name, does):
+    """The ARN of a new function."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("code.py", f"def handler(event, context):\n    {does}\n")
+    return aws("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="code.handler",
+        Role=role,
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]
+
+
 def route_parameter_changes(aws, rule, target_arn):
     pattern = {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"]}
     aws("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
@@ -307,21 +324,7 @@ class TestServed:
 
     def test_a_function_that_fails_for_a_rule_is_retried_and_ends_in_the_failure_queue(self, aws):
         queue = aws("sqs").create_queue(QueueName="failures")["QueueUrl"]
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        role = aws("iam").create_role(
-            RoleName="function",
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        )["Role"]["Arn"]
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as code:
-            code.writestr("failing.py", "def handler(event, context):\n    raise RuntimeError('always')\n")
-        function = aws("lambda").create_function(
-            FunctionName="failing",
-            Runtime="python3.11",
-            Handler="failing.handler",
-            Role=role,
-            Code={"ZipFile": archive.getvalue()},
-        )["FunctionArn"]
+        function = function_that(aws, "failing", "raise RuntimeError('always')")
         aws("lambda").put_function_event_invoke_config(
             FunctionName="failing",
             MaximumRetryAttempts=1,
@@ -442,6 +445,21 @@ class TestServed:
             )
 
         assert [ask(queries[:1]), ask(queries)] == ["OK", "ValidationError"]
+
+    def test_a_function_logs_to_its_group_and_makes_none(self, aws):
+        function_that(aws, "talking", "print('said')")
+        logs, group = aws("logs"), "/aws/lambda/talking"
+
+        def said():
+            aws("lambda").invoke(FunctionName="talking")
+            events = logs.filter_log_events(logGroupName=group, filterPattern="said")["events"]
+            return [event["message"] for event in events]
+
+        assert code_of(said) == "ResourceNotFoundException"
+        logs.create_log_group(logGroupName=group)
+        assert len(said()) == 1
+        logs.delete_log_group(logGroupName=group)
+        assert code_of(said) == "ResourceNotFoundException"
 
     def test_what_a_run_says_is_in_its_own_log_however_late_it_is_read(self):
         logs = json.loads(subprocess.check_output([INTERPRETER, "-c", READ_LATE], cwd=ROOT).splitlines()[-1])

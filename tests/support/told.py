@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from handshake_acceptor.reporting.decision_bus import DecisionBus
-from handshake_acceptor.reporting.decision_events import Event, Invocation
+from handshake_acceptor.reporting.decision_events import Event
 from handshake_acceptor.reporting.record import Report
 from handshake_core.retry import Clock
 from local.service.handshake_service import Fault
@@ -68,7 +68,7 @@ class Told:
         return Clock(lambda: self.world.now, remaining, self.world.sleep, lambda: 0.5)
 
     def tell(self, report: Report, seconds: float = 240.0) -> tuple[str, ...]:
-        return self.bus.tell(self.clock(seconds), report, Invocation(MEMBER, RUN_ID), self.refuse)
+        return self.bus.tell(self.clock(seconds), report, MEMBER, RUN_ID, self.refuse)
 
     def catch_up(self) -> None:
         self.bus.catch_up(self.clock(), self.refuse)

@@ -21,6 +21,12 @@ CITATION = re.compile(
     r"https://(?:docs\.aws\.amazon\.com|docs\.amazonaws\.cn|aws\.amazon\.com|github\.com/(?:aws|aws-cloudformation))/"
     r"[\w./-]*\w/?"
 )
+CHECKS = {
+    name
+    for file in (ROOT / "cli" / "handshakectl" / "account" / "verification").glob("*.py")
+    for name in re.findall(r'(?<!\w)Check\(\s*"([a-z ]+)"', file.read_text("utf-8"))
+}
+"""What `handshakectl verify` proves."""
 FOLDERS = ("lambda", "infra", "cli", "local", "bench")
 
 
@@ -49,13 +55,18 @@ def test_a_row_has_a_place_a_source_a_proof_and_a_consequence(row: list[str]) ->
     assert len(consequence) > 3
     file, name = re.fullmatch(r"`([\w/.]+)`: `([\w.]+)`", where).groups()  # type: ignore[union-attr]
     assert name in defined(ast.parse((ROOT / file).read_text("utf-8")))
-    assert proof in ("documented", "model", "unproven")
+    kind, _, check = proof.partition(": ")
+    assert (kind in ("documented", "model", "unproven") and not check) or (kind == "verify" and check in CHECKS)
     assert proof != "documented" or cited(source)
     if proof == "model":
         test, function = re.fullmatch(r"`(tests/[\w/]+\.py)::(\w+)`", source).groups()  # type: ignore[union-attr]
         assert function in defined(ast.parse((ROOT / test).read_text("utf-8")))
     else:
         assert source
+
+
+def test_what_verify_proves_is_an_assumption() -> None:
+    assert CHECKS - {row[3].removeprefix("verify: ") for row in ROWS} == set()
 
 
 def test_what_is_cited_is_found_wherever_it_stands() -> None:

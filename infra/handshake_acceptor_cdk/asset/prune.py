@@ -80,9 +80,11 @@ def prune(folder: Path, services: Collection[str], operations: Collection[str]) 
     _prune_endpoints(data / "endpoints.json", services)
     missing = set(operations)
     for service in services:
-        for version in _there(data / service).iterdir():
-            _keep(version, ("endpoint-rule-set-1.json.gz", "service-2.json.gz"))
-            missing -= _prune_model(version / "service-2.json.gz", operations)
+        # botocore takes the newest model of those that a service has.
+        newest = max(_there(data / service).iterdir())
+        _keep(data / service, (newest.name,))
+        _keep(newest, ("endpoint-rule-set-1.json.gz", "service-2.json.gz"))
+        missing -= _prune_model(newest / "service-2.json.gz", operations)
     if missing:
         raise BuildFailed(f"no service has an operation {', '.join(sorted(missing))}")
 

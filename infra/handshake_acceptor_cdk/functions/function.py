@@ -107,7 +107,7 @@ class LoggedFunction(Construct):
                 " fail there. Runs that overlap are safe.",
                 "CKV_AWS_116": "Its on-failure destination is a queue, which is told why the run failed; a dead-letter"
                 " queue is not.",
-                "CKV_AWS_117": "It calls two public AWS APIs, and nothing calls it but Lambda. A VPC would hold"
+                "CKV_AWS_117": "It calls public AWS APIs alone, and nothing calls it but Lambda. A VPC would hold"
                 " nothing to protect, and need endpoints or a NAT gateway in every account.",
                 "CKV_AWS_173": "The variables are names, no secrets; Lambda encrypts them with a key of its own.",
             },

@@ -39,9 +39,15 @@ class DecisionBus:
         shortly = replace(clock, remaining=lambda: clock.remaining() - max(later, 0.0))
         self._put(shortly, refused, patient=False)
 
-    def tell(self, clock: retry.Clock, report: Report, invocation: Invocation, refused: Refused) -> tuple[str, ...]:
+    def leaves_time(self, clock: retry.Clock) -> retry.Clock:
+        """Time as the rest of a run has it: `PUT` less."""
+        return replace(clock, remaining=lambda: clock.remaining() - PUT)
+
+    def tell(
+        self, clock: retry.Clock, report: Report, account_id: str, run_id: str, refused: Refused
+    ) -> tuple[str, ...]:
         """Tells what is new in a run that is over. Gives why that run failed; nothing, if all was put or refused."""
-        events, self._said = to_tell(report, self._said, invocation, clock.now())
+        events, self._said = to_tell(report, self._said, Invocation(account_id, run_id), clock.now())
         self._unsent += events
         self._put(clock, refused)
         return (DECISION_UNSENT,) if self._unsent else ()

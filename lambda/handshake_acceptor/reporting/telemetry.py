@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
-from handshake_acceptor.reporting.decision_events import Event
 from handshake_acceptor.reporting.metric import Metric
 from handshake_acceptor.reporting.record import Outcome, Record, Report, Unlooked
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Handshake, showable
+
+if TYPE_CHECKING:
+    from handshake_acceptor.reporting.decision_events import Event
 
 _METRIC_OF = {
     Outcome.ACCEPTED: Metric.ACCEPTED,

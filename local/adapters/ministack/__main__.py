@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close twenty-three gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close twenty-four gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -23,6 +23,7 @@ and a start with another one is refused. Besides the handshakes they close twent
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
 - A version of a function is published only of the code that a stack states.
 - What a function says last in a run is in the log of that run, on a busy machine too.
+- A function logs to a group that is there, and makes none: no role of ours may.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
 - CloudWatch takes one question of Metrics Insights a call, and answers it.
 - Alarms are evaluated with their dimensions and with periods without data, and their history names what they did.
@@ -53,7 +54,7 @@ from local.adapters.ministack.handshakes import add_handshakes
 from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
 from local.adapters.ministack.iam import teach_iam
 from local.adapters.ministack.invocations import invoke_asynchronously
-from local.adapters.ministack.logs import lose_no_log_line, read_metrics, refuse_two_questions
+from local.adapters.ministack.logs import lose_no_log_line, make_no_log_group, read_metrics, refuse_two_questions
 from local.adapters.ministack.operations.alarms import evaluate_alarms
 from local.adapters.ministack.operations.events import keep_times, take_whole_events_only
 from local.adapters.ministack.operations.insights import keep_saved_queries, understand_queries
@@ -78,6 +79,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     tell_alarm_changes(aws["cloudwatch"], aws["eventbridge"])
     invoke_asynchronously(aws["eventbridge"], aws["lambda_svc"])
     lose_no_log_line(aws["lambda_runtime"])
+    make_no_log_group(aws["lambda_svc"], aws["cloudwatch_logs"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     answer_questions(aws["cloudwatch"])
     refuse_two_questions(aws["cloudwatch"])

@@ -72,6 +72,22 @@ def read_metrics(lambda_svc: Any, cloudwatch: Any) -> None:
     lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics = emit_lambda_logs, emit_lambda_metrics
 
 
+def make_no_log_group(lambda_svc: Any, cloudwatch_logs: Any) -> None:
+    """Ministack makes the group that a function logs to, again too after a stack has taken it along.
+
+    In AWS that takes the function's role `logs:CreateLogGroup`, which no role of ours has: what is said then is lost.
+    """
+    logs = lambda_svc._emit_lambda_logs
+
+    def emit_lambda_logs(function: dict[str, Any], *arguments: Any, **more: Any) -> None:
+        config = function.get("config") or function
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        if group in cloudwatch_logs._log_groups:
+            logs(function, *arguments, **more)
+
+    lambda_svc._emit_lambda_logs = emit_lambda_logs
+
+
 def refuse_two_questions(cloudwatch: Any) -> None:
     """Ministack answers any number. Which code AWS gives is not documented."""
     get = cloudwatch._get_metric_data

@@ -138,6 +138,8 @@ def test_only_python_gets_in(built: Path) -> None:
 def test_only_what_is_used_gets_in(built: Path) -> None:
     models = {path.name for path in (built / "botocore" / "data").iterdir() if path.is_dir()}
     assert models == {"events", "organizations", "ssm"}
+    data = built / "botocore" / "data"
+    assert [name for name in models if len(list((data / name).iterdir())) != 1] == [], "of each the newest alone"
     assert not [path for path in files(built) if {"tests", "bin"} & set(path.parts)]
     assert not [path for path in files(built) if path.name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")]
     assert not (built / "handshake_relay").exists()
