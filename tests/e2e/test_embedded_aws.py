@@ -429,7 +429,8 @@ class TestServed:
         queries = [
             {
                 "Id": f"q{number}",
-                "Expression": 'SELECT SUM(Errors) FROM SCHEMA("AWS/Lambda", FunctionName)',
+                "Expression": 'SELECT SUM(Errors) FROM SCHEMA("AWS/Lambda", FunctionName) '
+                "WHERE FunctionName = 'handshake-acceptor'",
                 "Period": 60,
             }
             for number in range(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -194,20 +195,22 @@ def test_a_mistake_in_the_policy_is_one_message(world: World) -> None:
 
 def test_an_alarm_of_an_account_reaches_the_hubs_topic_and_so_does_its_end(world: World) -> None:
     cloudwatch = world.member.client("cloudwatch")
-    for name in ("handshake-acceptor-sweep-silent", "of-somebody-else"):
-        if name == "of-somebody-else":
-            cloudwatch.put_metric_alarm(
-                AlarmName=name,
-                Namespace="x",
-                MetricName="x",
-                Period=60,
-                EvaluationPeriods=1,
-                Threshold=1,
-                ComparisonOperator="GreaterThanThreshold",
-                Statistic="Sum",
-            )
-        for state in ("ALARM", "OK"):
-            cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="No run in 3 periods.")
+    cloudwatch.put_metric_alarm(
+        AlarmName="of-somebody-else",
+        Namespace="x",
+        MetricName="x",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Statistic="Sum",
+    )
+    both = ("handshake-acceptor-sweep-silent", "of-somebody-else")
+    for name in both:  # it may ring already, for no sweep has run for a while
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="Whatever it was.")
+    world.messages("hub")
+    for name, state in product(both, ("ALARM", "OK")):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="No run in 3 periods.")
     rings, over = world.messages("hub")
     assert rings.startswith(f'"Account {MEMBER}: the alarm handshake-acceptor-sweep-silent rings since 20')
     assert "No run in 3 periods. What to do: run handshakectl doctor in that account" in rings
