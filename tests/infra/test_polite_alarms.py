@@ -66,7 +66,9 @@ def breaks_the_mode(account: Watched) -> None:
     account.world.mode("off")
 
 
-def is_invited_by_a_stranger(account: Watched) -> None:
+def is_nearly_allowed(account: Watched) -> None:
+    """The policy names its organization, with another one's management account."""
+    account.world.policy(allow(), allow("Typo", OTHER_ORGANIZATION))
     account.world.invite(OTHER_MANAGEMENT)
 
 
@@ -79,7 +81,7 @@ def has_an_invitation_that_nearly_expires(account: Watched) -> None:
 SITUATIONS: dict[str, tuple[Callable[[Watched], None], str]] = {
     "policy": (breaks_the_policy, "policy-invalid"),
     "mode": (breaks_the_mode, "policy-invalid"),
-    "stranger": (is_invited_by_a_stranger, "nobody-allows"),
+    "nearly": (is_nearly_allowed, "nobody-allows"),
     "expiry": (has_an_invitation_that_nearly_expires, "expires-soon"),
 }
 
@@ -131,7 +133,7 @@ def test_no_alarm_ends_and_none_rings_again_because_lists_are_throttled(
 def test_an_alarm_ends_as_soon_as_ever_when_the_policy_answers_what_waits(
     watched: Watched, throttled: Throttled
 ) -> None:
-    is_invited_by_a_stranger(watched)
+    is_nearly_allowed(watched)
     throttled.become_polite()
     watched.sweep(2)
     watched.world.policy(allow(), deny(Origin={"OrganizationId": OTHER_ORGANIZATION}))
