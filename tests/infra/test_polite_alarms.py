@@ -137,7 +137,7 @@ def test_an_alarm_ends_as_soon_as_ever_when_the_policy_answers_what_waits(
     throttled.become_polite()
     watched.sweep(2)
     watched.world.policy(allow(), deny(Origin={"OrganizationId": OTHER_ORGANIZATION}))
-    watched.sweep(3)
+    watched.settle()
     assert watched.ringing() == set()
     watched.sweep(TWO_HOURS)
     assert watched.rang == ["nobody-allows"]
