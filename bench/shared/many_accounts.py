@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import threading
@@ -134,7 +133,7 @@ class Done:
     output: str
     seconds: float
     peak_mb: float
-    """The most memory of any command so far that this process waited for."""
+    """The most memory that it took."""
 
 
 def handshakectl(aws: Aws, accounts: Sequence[str], *arguments: str) -> Done:
@@ -151,7 +150,9 @@ def handshakectl(aws: Aws, accounts: Sequence[str], *arguments: str) -> Done:
         listed.write_text("\n".join(accounts))
         many = ["--role", "Operator", "--accounts-file", str(listed), "--parallel", str(PARALLEL)]
         begun = time.monotonic()
-        done = subprocess.run([*command, *many], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
-        took = time.monotonic() - begun
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return Done(done.returncode, done.stdout, took, peak)
+        with (Path(folder) / "output").open("w+") as output:
+            process = subprocess.Popen([*command, *many], env=environment, cwd=folder, stdout=output)
+            _, status, used = os.wait4(process.pid, 0)  # which says how much memory this one process took
+            took = time.monotonic() - begun
+            output.seek(0)
+            return Done(os.waitstatus_to_exitcode(status), output.read(), took, used.ru_maxrss / 1024)
