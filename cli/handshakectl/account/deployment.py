@@ -100,6 +100,10 @@ class Deployment:
         """What the stack says of itself, by name."""
         return {each["OutputKey"]: each["OutputValue"] for each in self.stack.get("Outputs", [])}
 
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of this account, in the region that is asked about."""
+        return f"arn:{self.caller.partition}:{service}:{self.aws.region}:{self.caller.account_id}:{resource}"
+
     @once
     def function(self) -> FunctionConfigurationResponseTypeDef:
         """The function's configuration."""

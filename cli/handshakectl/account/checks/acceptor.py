@@ -116,8 +116,7 @@ class AcceptorChecks(StackChecks):
 
     def permissions(self) -> str:
         """Asks IAM whether the function's role may look, and tell what it did."""
-        caller, region = self._deployed.caller, self._deployed.aws.region
-        path = f"arn:{caller.partition}:ssm:{region}:{caller.account_id}:parameter{self._deployed.prefix.rstrip('/')}"
+        path = self._deployed.arn("ssm", f"parameter{self._deployed.prefix.rstrip('/')}")
         self._may(
             {
                 "organizations:ListHandshakesForAccount": ["*"],

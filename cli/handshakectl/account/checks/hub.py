@@ -28,7 +28,7 @@ class HubChecks(StackChecks):
 
     def links(self) -> str:
         """Whether accounts have linked themselves to the sink."""
-        arn = self._output("SinkArn")
+        arn = self._of_stack("SinkArn")
         oam: Any = self._deployed.aws.client("oam")
         pages = oam.get_paginator("list_attached_links").paginate(SinkIdentifier=arn)
         count = sum(len(page["Items"]) for page in pages)
@@ -38,13 +38,13 @@ class HubChecks(StackChecks):
 
     def dashboard(self) -> str:
         """Whether the dashboard is there."""
-        name = self._output("DashboardName")
+        name = self._of_stack("DashboardName")
         self._deployed.aws.client("cloudwatch").get_dashboard(DashboardName=name)
         return name
 
     def rules(self) -> str:
         """Whether rules on the hub's bus tell its topic, and none of them is disabled."""
-        bus = self._output("BusArn").rsplit("/", 1)[-1]
+        bus = self._of_stack("BusArn").rsplit("/", 1)[-1]
         events: EventBridgeClient = self._deployed.aws.client("events")
         rules = events.list_rules(EventBusName=bus)["Rules"]
         if not rules:
@@ -56,10 +56,7 @@ class HubChecks(StackChecks):
 
     def subscribers(self) -> str:
         """Whether anybody hears what wants a person."""
-        return self._heard(self._output("TopicArn"))
+        return self._heard(self._of_stack("TopicArn"))
 
-    def _output(self, name: str) -> str:
-        found = self._deployed.outputs.get(name)
-        if found is None:
-            raise Wrong(f"the stack {self._deployed.stack['StackName']} has no output {name}", "deploy again")
-        return found
+    def _of_stack(self, name: str) -> str:
+        return self._output(name, f"has no output {name}")

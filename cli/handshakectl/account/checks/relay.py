@@ -49,10 +49,9 @@ class RelayChecks(StackChecks):
 
     def permissions(self) -> str:
         """Asks IAM whether the function's role may send hints, find whom to send them to, and report."""
-        caller, region = self._deployed.caller, self._deployed.aws.region
         self._may(
             {
-                "events:PutEvents": [f"arn:{caller.partition}:events:{region}:{caller.account_id}:event-bus/{NAME}"],
+                "events:PutEvents": [self._deployed.arn("events", f"event-bus/{NAME}")],
                 "organizations:ListHandshakesForOrganization": ["*"],
                 "sqs:SendMessage": [self._queue_arn()],
                 "logs:PutLogEvents": [self._log_arn()],

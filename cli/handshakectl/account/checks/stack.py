@@ -54,9 +54,7 @@ class StackChecks:
 
     def queue(self) -> str:
         """Whether no event failed for good."""
-        url = self._deployed.outputs.get("FailureQueueUrl")
-        if url is None:
-            raise Wrong(f"the stack {self._deployed.stack['StackName']} names no failure queue", "deploy again")
+        url = self._output("FailureQueueUrl", "names no failure queue")
         sqs: SQSClient = self._deployed.aws.client("sqs")
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
@@ -67,9 +65,7 @@ class StackChecks:
 
     def subscribers(self) -> str:
         """Whether anybody hears the alarms: somebody who confirmed is subscribed to their topic."""
-        arn = self._deployed.outputs.get("AlarmTopicArn")
-        if arn is None:
-            raise Wrong(f"the stack {self._deployed.stack['StackName']} names no topic of alarms", "deploy again")
+        arn = self._output("AlarmTopicArn", "names no topic of alarms")
         alarms: CloudWatchClient = self._deployed.aws.client("cloudwatch")
         if not alarms.describe_alarms(AlarmNamePrefix=f"{self._deployed.name}-", MaxRecords=1)["MetricAlarms"]:
             return "no alarm is deployed, so that nobody is to hear any"
@@ -110,14 +106,18 @@ class StackChecks:
     def _refused(self, action: str, arns: list[str]) -> list[Refusal]:
         return refusals(self._deployed.aws.client("iam"), self._deployed.function["Role"], action, arns)
 
+    def _output(self, name: str, lacks: str) -> str:
+        """What the stack says of itself by this name. `lacks` says that it does not."""
+        found = self._deployed.outputs.get(name)
+        if found is None:
+            raise Wrong(f"the stack {self._deployed.stack['StackName']} {lacks}", "deploy again")
+        return found
+
     def _queue_arn(self) -> str:
-        caller, region = self._deployed.caller, self._deployed.aws.region
-        return f"arn:{caller.partition}:sqs:{region}:{caller.account_id}:{self._deployed.name}-failures"
+        return self._deployed.arn("sqs", f"{self._deployed.name}-failures")
 
     def _log_arn(self) -> str:
-        caller, region = self._deployed.caller, self._deployed.aws.region
-        group = f"log-group:/aws/lambda/{self._deployed.name}"
-        return f"arn:{caller.partition}:logs:{region}:{caller.account_id}:{group}:log-stream:any"
+        return self._deployed.arn("logs", f"log-group:/aws/lambda/{self._deployed.name}:log-stream:any")
 
     def _has_trail(self) -> bool:
         """Whether a trail records here what is written; without one EventBridge is sent no records.

@@ -76,8 +76,7 @@ class Bus:
         if who == self._deployed.caller.account_id or (text and who in admitted_accounts(text)):
             raise Unclear(f"{who} is no stranger: it may put on the bus", "give --stranger another account's profile")
         handshake_id, at = f"h-{self._name()}", self._patience.now()
-        caller, region = self._deployed.caller, self._deployed.aws.region
-        arn = f"arn:{caller.partition}:events:{region}:{caller.account_id}:event-bus/{NAME}"
+        arn = self._deployed.arn("events", f"event-bus/{NAME}")
         events: EventBridgeClient = self._stranger.client("events")
         entry: Any = made_up(handshake_id, at, arn)
         try:

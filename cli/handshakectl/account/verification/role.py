@@ -70,8 +70,7 @@ class Role:
 
     def _never(self) -> Iterator[tuple[str, str]]:
         """Calls that nothing of ours makes."""
-        caller, region = self._deployed.caller, self._deployed.aws.region
-        parameter = f"arn:{caller.partition}:ssm:{region}:{caller.account_id}:parameter{self._deployed.prefix}mode"
+        parameter = self._deployed.arn("ssm", f"parameter{self._deployed.prefix}mode")
         yield "organizations:InviteAccountToOrganization", "*"
         yield "organizations:LeaveOrganization", "*"
         yield "ssm:PutParameter", parameter
