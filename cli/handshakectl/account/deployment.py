@@ -26,6 +26,7 @@ from handshakectl.policy.parameters import Parameters, read
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -115,6 +116,12 @@ class Deployment:
         """The sweep's schedule."""
         scheduler: EventBridgeSchedulerClient = self.aws.client("scheduler")
         return scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
+
+    @once
+    def bus_policy(self) -> str | None:
+        """The hint bus's policy, as it is written; None where it has none."""
+        events: EventBridgeClient = self.aws.client("events")
+        return events.describe_event_bus(Name=NAME).get("Policy")
 
     @once
     def parameters(self) -> Parameters:

@@ -60,7 +60,7 @@ class Bus:
 
     def policy(self) -> str:
         """Reads the policy as it stands."""
-        text = self._policy()
+        text = self._deployed.bus_policy
         if text is None:
             raise Wrong("the bus has no policy, and a deploy always gives it one", "deploy again")
         wrong = [why for statement in json.loads(text)["Statement"] for why in _too_wide(statement)]
@@ -72,7 +72,7 @@ class Bus:
         """Puts a hint as a stranger, which must be refused."""
         assert self._stranger is not None  # noqa: S101 - there is no such check without one
         who = self._stranger.caller().account_id
-        text = self._policy()
+        text = self._deployed.bus_policy
         if who == self._deployed.caller.account_id or (text and who in admitted_accounts(text)):
             raise Unclear(f"{who} is no stranger: it may put on the bus", "give --stranger another account's profile")
         handshake_id, at = f"h-{self._name()}", self._patience.now()
@@ -93,10 +93,6 @@ class Bus:
         woke = self._patience.until(lambda: self._wakes.told_of(handshake_id))
         came = "woke the function" if woke else f"woke nothing within {self._patience.soon:.0f} s"
         raise Wrong(f"a put from {who} was taken, and {came}", "look at the bus's policy, and deploy again")
-
-    def _policy(self) -> str | None:
-        events: EventBridgeClient = self._deployed.aws.client("events")
-        return events.describe_event_bus(Name=NAME).get("Policy")
 
 
 def _too_wide(statement: Any) -> Iterator[str]:
