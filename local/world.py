@@ -207,7 +207,9 @@ class World:
             random=self.random.random,
         )
         self.client.calls.clear()
-        store = PolicyStore(self.parameters, clock, PREFIX)
+        client: Any = self.client  # these two stand for botocore's clients
+        parameters: Any = self.parameters
+        store = PolicyStore(parameters, clock, PREFIX)
         trigger = Trigger.from_event({"source": "aws.scheduler"} if event is None else event)
 
         def look(organizations: Organizations) -> Report:
@@ -215,8 +217,8 @@ class World:
             return Reconcile(organizations, states, clock, self.emitted.append, self.memory, RUN_ID).run(trigger)
 
         if self.sweeps is None:
-            return look(Organizations(self.client, clock))
-        sweeps = PoliteSweeps(self.sweeps, self.client, store, clock, MEMBER)
+            return look(Organizations(client, clock))
+        sweeps = PoliteSweeps(self.sweeps, client, store, clock, MEMBER)
         return sweeps.run(trigger, look, insists=bool(self.memory.unconfirmed))
 
     def hint(self, handshake_id: str, age: timedelta = timedelta(0)) -> dict[str, Any]:

@@ -113,11 +113,13 @@ class Invited:
         clock = Clock(
             now=self.now, remaining=lambda: deadline - self._loop.now, sleep=self._loop.sleep, random=dice.random
         )
-        client = OrganizationsClient(self.service, self.id)
-        client.before = lambda operation: before(dice, operation)
-        store = PolicyStore(_Reads(self, before, dice), clock, PREFIX)
+        asked = OrganizationsClient(self.service, self.id)
+        asked.before = lambda operation: before(dice, operation)
+        client: Any = asked  # these three stand for botocore's clients, logger and metrics
+        reads: Any = _Reads(self, before, dice)
+        store = PolicyStore(reads, clock, PREFIX)
         names = _Names()
-        both: Any = names  # stands for logger and metrics
+        both: Any = names
         telemetry = Telemetry(both, both, self.now)
         trigger = Trigger.from_event(event)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -27,21 +27,14 @@ from handshake_core.handshake import (
     timestamp,
 )
 
-
-class Client(Protocol):
-    """The operations used of botocore's Organizations client. Their answers are dictionaries as its model says."""
-
-    def list_handshakes_for_account(self, **kwargs: Any) -> dict[str, Any]: ...
-    def describe_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
-    def describe_organization(self, **kwargs: Any) -> dict[str, Any]: ...
-    def accept_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
-    def decline_handshake(self, **kwargs: Any) -> dict[str, Any]: ...
+if TYPE_CHECKING:
+    from mypy_boto3_organizations.client import OrganizationsClient
 
 
 class Organizations:
     """The handshake operations of the account that calls. Reads are retried; accept and decline are one attempt."""
 
-    def __init__(self, client: Client, clock: retry.Clock) -> None:
+    def __init__(self, client: OrganizationsClient, clock: retry.Clock) -> None:
         self._client = client
         self._clock = clock
 
@@ -90,7 +83,7 @@ class Organizations:
         role = Role.MANAGEMENT if management == account_id else Role.MEMBER
         return Account(account_id, partition, role, identifier)
 
-    def _ask(self, patient: bool, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _ask(self, patient: bool, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         return (retry.call_with_retries if patient else retry.in_time)(self._clock, call)
 
     def accept(self, handshake_id: str) -> Handshake | InvalidHandshake:
@@ -114,7 +107,7 @@ def _is_join(raw: Mapping[str, Any], now: datetime) -> bool:
     return expires_at is not None and expires_at > now
 
 
-def _answered(handshake_id: str, answer: dict[str, Any] | None) -> Handshake | InvalidHandshake:
+def _answered(handshake_id: str, answer: Mapping[str, Any] | None) -> Handshake | InvalidHandshake:
     """The handshake in an answer, which must be the one that was asked for."""
     handshake = Handshake.from_api((answer or {}).get("Handshake"), listed=False)
     if handshake.id not in ("", handshake_id):

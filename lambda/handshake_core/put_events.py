@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from handshake_core import retry
 from handshake_core.errors import Remedy, classify
 
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef as Entry
+
 MOST_ENTRIES = 10
 """Of one call: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html."""
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 _RETRYABLE = frozenset({"InternalFailure", "InternalException", "ThrottlingException"})
-
-Entry = Mapping[str, Any]
-
-
-class Client(Protocol):
-    """The one operation used of botocore's EventBridge client."""
-
-    def put_events(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class Answer:
 
 
 def put(
-    clock: retry.Clock, client: Callable[[], Client], entries: Sequence[Entry], *, patient: bool = True
+    clock: retry.Clock, client: Callable[[], EventBridgeClient], entries: Sequence[Entry], *, patient: bool = True
 ) -> Iterator[Answer]:
     """Puts entries, and gives an answer for each, in their order, after every ten.
 
@@ -50,7 +46,7 @@ def put(
 
 
 def _put_together(
-    clock: retry.Clock, client: Callable[[], Client], entries: Sequence[Entry], patient: bool
+    clock: retry.Clock, client: Callable[[], EventBridgeClient], entries: Sequence[Entry], patient: bool
 ) -> Iterator[Answer]:
     answers: dict[int, Answer] = {}
 
@@ -63,7 +59,7 @@ def _put_together(
     yield from (answers[number] for number in range(len(entries)))
 
 
-def _put(clock: retry.Clock, client: Callable[[], Client], entries: Sequence[Entry]) -> list[Answer]:
+def _put(clock: retry.Clock, client: Callable[[], EventBridgeClient], entries: Sequence[Entry]) -> list[Answer]:
     """One call, and what it says of each entry, in their order."""
     try:
         return retry.in_time(clock, lambda: _answers(client().put_events(Entries=entries), len(entries)))
@@ -75,7 +71,7 @@ def _put(clock: retry.Clock, client: Callable[[], Client], entries: Sequence[Ent
         return [Answer(failure.code, _message(error), failure.remedy is Remedy.RETRY_NOW)] * len(entries)
 
 
-def _answers(response: dict[str, Any], count: int) -> list[Answer]:
+def _answers(response: Mapping[str, Any], count: int) -> list[Answer]:
     """What a response says of every entry. Raises for one that does not."""
     entries = response["Entries"]
     if len(entries) != count:

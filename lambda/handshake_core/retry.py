@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -135,15 +135,15 @@ def poll(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
 class Page:
     """One page of a list, and when the call that gave it began and ended."""
 
-    content: dict[str, Any]
+    content: Mapping[str, Any]
     began: datetime
     ended: datetime
 
 
 def pages(
     clock: Clock,
-    function: Callable[..., dict[str, Any]],
-    check: Callable[[dict[str, Any]], object] = bool,
+    function: Callable[..., Mapping[str, Any]],
+    check: Callable[[Mapping[str, Any]], object] = bool,
     *,
     patient: bool = True,
     **arguments: Any,

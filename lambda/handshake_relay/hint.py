@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handshake_core.handshake import ACCOUNT_ID, HANDSHAKE_ID
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef as Entry
 
 SOURCE = "handshake-acceptor.relay"
 """Not `aws.organizations`: PutEvents refuses a source that begins with `aws.`."""
@@ -39,7 +42,7 @@ class Hint:
     action: str
     created_at: str
 
-    def entry(self, bus: str) -> dict[str, Any]:
+    def entry(self, bus: str) -> Entry:
         """The entry of PutEvents for a bus, by name or ARN."""
         detail = {"handshake_id": self.handshake_id, "action": self.action, "created_at": self.created_at}
         return {"EventBusName": bus, "Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from handshake_core import retry
 from handshake_core.handshake import Handshake
 from handshake_relay.hint import Hint
 
-
-class Client(Protocol):
-    """The one operation used of botocore's Organizations client."""
-
-    def list_handshakes_for_organization(self, **kwargs: Any) -> dict[str, Any]: ...
+if TYPE_CHECKING:
+    from mypy_boto3_organizations.client import OrganizationsClient
 
 
-def asked_members(client: Client, clock: retry.Clock, parent: Hint) -> Iterator[Hint]:
+def asked_members(client: OrganizationsClient, clock: retry.Clock, parent: Hint) -> Iterator[Hint]:
     """A hint for every member that is asked, and has not answered yet, whether all features may be enabled.
 
     Only invited members are asked, each by a handshake of its own whose parent is the one of the call. It is not found

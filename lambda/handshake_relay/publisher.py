@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from handshake_core import put_events, retry
 from handshake_core.handshake import showable
 from handshake_relay.hint import Hint
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
 
 BUS = "handshake-acceptor"
 """What the bus is called in every account that has the acceptor."""
@@ -54,7 +58,7 @@ class Sent:
 class Buses:
     """The buses of all accounts in one region."""
 
-    def __init__(self, client: put_events.Client, clock: retry.Clock, partition: str, region: str) -> None:
+    def __init__(self, client: EventBridgeClient, clock: retry.Clock, partition: str, region: str) -> None:
         self._client = client
         self._clock = clock
         self._arn = f"arn:{partition}:events:{region}:{{}}:event-bus/{BUS}"

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from handshake_core.retry import READ_FAILURES, Clock, error_code
 from handshake_relay.event import Call
 from handshake_relay.hint import Hint
-from handshake_relay.members import Client, asked_members
+from handshake_relay.members import asked_members
 from handshake_relay.publisher import Buses, Outcome, Sent
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations.client import OrganizationsClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class Report:
     """What failed, each once: the run must end as failed if there is any."""
 
 
-def relay(call: Call, organizations: Client, buses: Buses, clock: Clock, emit: Callable[[Sent], None]) -> Report:
+def relay(
+    call: Call, organizations: OrganizationsClient, buses: Buses, clock: Clock, emit: Callable[[Sent], None]
+) -> Report:
     """Sends the hints of one call; `emit` is told of each. What the other side did wrong is in the report."""
     hints, failures = _members(call, organizations, clock) if call.fans_out else ([call.hint], [])
     counts = dict.fromkeys(Outcome, 0)
@@ -39,7 +45,7 @@ def relay(call: Call, organizations: Client, buses: Buses, clock: Clock, emit: C
     return Report(counts, tuple(dict.fromkeys(failures)))
 
 
-def _members(call: Call, organizations: Client, clock: Clock) -> tuple[list[Hint], list[str]]:
+def _members(call: Call, organizations: OrganizationsClient, clock: Clock) -> tuple[list[Hint], list[str]]:
     """Hints for the members that are asked, and what failed: those listed before a page that cannot be read count."""
     hints: list[Hint] = []
     try:

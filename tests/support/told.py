@@ -46,7 +46,8 @@ class Told:
         self.world.policy(allow())
         self.bus = DecisionBus(BUS, self.client)
 
-    def client(self) -> Told:
+    def client(self) -> Any:
+        """Stands for botocore's client."""
         self.clients += 1
         return self
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
 from handshake_acceptor.policy.documents import Document, Mode, load, load_mode
@@ -12,14 +12,11 @@ from handshake_acceptor.policy.snapshot import PolicySnapshot as PolicySnapshot
 from handshake_acceptor.policy.snapshot import Reading
 from handshake_core import retry
 
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
 _load = lru_cache(maxsize=1)(load)
 """The texts are read on every run; what they mean is worked out again only where they differ from the last run's."""
-
-
-class Client(Protocol):
-    """The one operation used of botocore's SSM client."""
-
-    def get_parameters_by_path(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
 _STAMPED = ("Version", "LastModifiedDate", "Type", "Value")
@@ -29,7 +26,7 @@ _STAMPED = ("Version", "LastModifiedDate", "Type", "Value")
 class PolicyStore:
     """Parameters below a prefix: `mode`, and documents below `policy/`. Anything else there is a mistake."""
 
-    def __init__(self, client: Client, clock: retry.Clock, prefix: str) -> None:
+    def __init__(self, client: SSMClient, clock: retry.Clock, prefix: str) -> None:
         """`prefix` begins and ends with a slash."""
         self._client = client
         self._clock = clock
@@ -64,7 +61,7 @@ class PolicyStore:
             MaxResults=10,  # the most that AWS gives a page
         )
 
-    def _check(self, page: dict[str, Any]) -> None:
+    def _check(self, page: Mapping[str, Any]) -> None:
         """What is missing from a page, or cannot be read there, could be a Deny: nothing of it may be passed over."""
         for raw in page["Parameters"]:
             texts = (raw["Name"], raw["Value"], raw["Type"])

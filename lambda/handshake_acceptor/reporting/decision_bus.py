@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handshake_acceptor.reporting.decision_events import MOST_REMEMBERED, Event, Invocation, Said, to_tell
 from handshake_acceptor.reporting.record import Report
 from handshake_core import put_events, retry
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
 
 DECISION_UNSENT: Final = "DECISION_UNSENT"
 """The failure of a run that had something to tell and could not."""
@@ -26,7 +29,7 @@ Refused = Callable[[Event, str], None]
 class DecisionBus:
     """The bus of the setting `decisionBus`, and what this process said on it. One call at a time."""
 
-    def __init__(self, bus: str, make_client: Callable[[], put_events.Client]) -> None:
+    def __init__(self, bus: str, make_client: Callable[[], EventBridgeClient]) -> None:
         """`bus` is a name or an ARN. The client is made when something is first told: idle runs do without."""
         self._bus = bus
         self._client = cache(make_client)

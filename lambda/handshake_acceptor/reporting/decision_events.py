@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
 from handshake_acceptor.reporting.record import Outcome, Record, Report, plain_line
 from handshake_core.handshake import Handshake, Reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef as Entry
 
 SOURCE: Final = "handshake-acceptor"
 VERSION: Final = "1"
@@ -47,7 +50,7 @@ class Event:
     arn: str = ""
     """Of the handshake; empty where it is about none, or about one that cannot be believed."""
 
-    def entry(self, bus: str) -> dict[str, Any]:
+    def entry(self, bus: str) -> Entry:
         """The entry of PutEvents for a bus, by name or ARN."""
         return {
             "Source": SOURCE,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from handshake_acceptor.observed import LIST_UNREADABLE
-from handshake_acceptor.organizations import Client, Organizations
+from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.snapshot import PolicySnapshot
@@ -18,6 +18,9 @@ from handshake_acceptor.reporting.record import Report, Unlooked
 from handshake_acceptor.sweeps.memory import LastLook, SweepMemory, gives_up, minute_of
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_core import retry
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations.client import OrganizationsClient
 
 NO_LOOK = "NO_LOOK"
 """The failure of a run whose process has not seen the account's list for two hours."""
@@ -28,7 +31,7 @@ class PoliteSweeps:
     """The runs of one process, for one account."""
 
     def __init__(
-        self, memory: SweepMemory, client: Client, store: PolicyStore, clock: retry.Clock, account_id: str
+        self, memory: SweepMemory, client: OrganizationsClient, store: PolicyStore, clock: retry.Clock, account_id: str
     ) -> None:
         """`memory` is the process's, everything else one invocation's."""
         self._memory = memory
@@ -49,7 +52,8 @@ class PoliteSweeps:
         if steps_back:
             if skipped := self._skipped():
                 return skipped
-            client = patient = _Patient(client, clock)
+            patient = _Patient(client, clock)
+            client = cast("OrganizationsClient", patient)
             clock = replace(clock, remaining=patient.remaining)
         report = look(Organizations(client, clock))
         if steps_back and patient.gave_up:
@@ -96,7 +100,7 @@ class _Patient:
     There is still one retry layer: it is told that no time is left.
     """
 
-    def __init__(self, client: Client, clock: retry.Clock) -> None:
+    def __init__(self, client: OrganizationsClient, clock: retry.Clock) -> None:
         self.gave_up = False
         self._client: Any = client
         self._clock = clock
