@@ -27,6 +27,7 @@ from aws_cdk import App
 from aws_cdk.assertions import Template
 
 from bench.shared.figure import figure
+from handshake_acceptor.policy.documents import STANDARD_BYTES
 from handshake_acceptor_cdk.settings.acceptor import parse
 from handshake_acceptor_cdk.stacks.acceptor import AcceptorStack
 
@@ -39,8 +40,6 @@ MOST = {False: 1.0, True: 4.0}
 MOST_OF_ALARMS = {"essential": 0.26, "none": 0.06}
 """The same without the dashboard, with fewer alarms."""
 FLEET = 1_000
-STANDARD_BYTES = 4096
-"""The most that a parameter holds that costs nothing."""
 GB = 1e9
 ALARMS = ("all", "essential", "none")
 MOVES = (1, 30, 300, 3_000)

@@ -12,7 +12,6 @@ import pytest
 from bench.cost import (
     MOST,
     MOST_OF_ALARMS,
-    STANDARD_BYTES,
     IdleRun,
     is_advanced,
     large_document,
@@ -21,6 +20,7 @@ from bench.cost import (
     synthesized,
     table,
 )
+from handshake_acceptor.policy.documents import STANDARD_BYTES
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,7 +1,8 @@
 """What woke the function. An event is a hint to look, never a fact to act on.
 
-All that is taken from an event is a handshake id to look for, how old the hint says it is, and a word for the
-record. Anybody who may put events on a bus may have written it, in any shape.
+All that is taken from an event is a handshake id to look for, how old the hint says it is, and what kind of wake-up it
+is: the record names the kind, and only a run of the kind `SWEEP` may skip its look. Anybody who may put events on a
+bus may have written it, in any shape.
 """
 
 from __future__ import annotations

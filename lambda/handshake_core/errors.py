@@ -73,6 +73,8 @@ class Row:
     """As in `Failure`."""
     after_effect: bool = False
     """Whether it may come after the call had its effect."""
+    throttled: bool = False
+    """Whether the service asks for fewer calls by it."""
 
 
 _NOW, _LATER, _HUMAN, _LOOK = Remedy.RETRY_NOW, Remedy.RETRY_LATER, Remedy.NEEDS_HUMAN, Remedy.LOOK
@@ -92,11 +94,11 @@ SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
 
 TABLE: Mapping[str, Row] = {
     # Error codes that seconds cure.
-    "TooManyRequestsException": Row(_NOW),
+    "TooManyRequestsException": Row(_NOW, throttled=True),
     "ConcurrentModificationException": Row(_NOW),
-    "ThrottlingException": Row(_NOW),
-    "Throttling": Row(_NOW),
-    "RequestLimitExceeded": Row(_NOW),
+    "ThrottlingException": Row(_NOW, throttled=True),
+    "Throttling": Row(_NOW, throttled=True),
+    "RequestLimitExceeded": Row(_NOW, throttled=True),
     "ServiceException": Row(_NOW, after_effect=True),
     "InternalServerError": Row(_NOW, after_effect=True),
     "InternalFailure": Row(_NOW, after_effect=True),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.synthesis import ACCOUNT, LOCAL, Deployed, synthesize
+from tests.support.synthesis import ACCOUNT, LOCAL, ROOT, Deployed, hub, relay, synthesize
 
 QUEUE = "AWS::SQS::Queue.Arn"
 HUB_BUS = "arn:aws:events:us-east-1:555555555555:event-bus/handshake-acceptor-hub"
@@ -251,3 +251,19 @@ def test_without_management_accounts_the_bus_has_a_policy_that_admits_nobody_els
     statements = Deployed(synthesize({})).only("AWS::Events::EventBus")["Policy"]["Statement"]
     assert [each["Sid"] for each in statements] == ["Hint", "ForwardedRecord"]
     assert [each["Principal"] for each in statements] == [{"AWS": [ACCOUNT]}] * 2
+
+
+def test_the_page_lists_every_statement_of_every_role() -> None:
+    everything = LOCAL | {"declinable": LOCAL["origins"], "decisionBus": HUB_BUS, "tracing": True}
+    stacks = (synthesize(everything), relay({"tracing": True}), hub({"accounts": [ACCOUNT]}))
+    given = {
+        (statement["Sid"], tuple([actions] if isinstance(actions := statement["Action"], str) else actions))
+        for stack in stacks
+        for role in Deployed(stack).all("AWS::IAM::Role").values()
+        for policy in role["Properties"].get("Policies", ())
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    _, _, *rows = page.partition("## What the roles may do\n\n")[2].partition("\n\n")[0].splitlines()
+    listed = (row.split(" | ") for row in rows)
+    assert {(sid.strip("`"), tuple(actions.replace("`", "").split(", "))) for _, sid, actions, _ in listed} == given

@@ -214,6 +214,24 @@ def test_a_chat_channel_is_told_when_a_person_is_needed_and_else_nothing() -> No
     assert (messages[0]["version"], messages[0]["source"]) == ("1.0", "custom")
 
 
+def test_a_forged_summary_cannot_write_over_what_the_chat_channel_is_told() -> None:
+    rule = recipe("chat")["NeedsPerson"]["Properties"]
+    (target,) = rule["Targets"]
+    summary = 'x"}, "content": {"title": "Handshake Decision in account 222222222222", "description": "\\'
+    event = {
+        "source": "handshake-acceptor",
+        "detail-type": "Handshake Decision",
+        "account": "666666666666",
+        "detail": {"needs_person": True, "summary": summary},
+    }
+    assert matches(rule, event)
+    assert transformed(target["InputTransformer"], event)["content"] == {
+        "textType": "client-markdown",
+        "title": "Handshake Decision in account 666666666666",
+        "description": summary,
+    }
+
+
 def test_only_the_rule_may_publish_to_the_chats_topic() -> None:
     (statement,) = recipe("chat")["Admit"]["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}

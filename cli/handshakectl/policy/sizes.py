@@ -1,21 +1,17 @@
-"""How large a document may be. A standard parameter holds 4 KB, an advanced one 8 KB. [Parameter Store, quotas]"""
+"""How large a document may be: no longer than a parameter holds."""
 
 from collections.abc import Iterable
 
 from handshake_acceptor.policy.decide import InvalidPolicy, PolicyError
-from handshake_acceptor.policy.documents import Document
-
-MAX_BYTES = 8192
-"""The most that an advanced parameter holds."""
-
-STANDARD_BYTES = 4096
-"""The most that a standard parameter holds, which costs nothing."""
+from handshake_acceptor.policy.documents import MOST_BYTES, STANDARD_BYTES, Document
 
 
 def too_long(documents: Iterable[Document]) -> InvalidPolicy | None:
     """A mistake for each document that no parameter can hold, if there is one."""
-    text = f"bytes; a parameter holds {MAX_BYTES} (8 KB): split it, the documents are taken together"
-    errors = tuple(PolicyError(each.name, "", f"{_size(each)} {text}") for each in documents if _size(each) > MAX_BYTES)
+    text = f"bytes; a parameter holds {MOST_BYTES} (8 KB): split it, the documents are taken together"
+    errors = tuple(
+        PolicyError(each.name, "", f"{_size(each)} {text}") for each in documents if _size(each) > MOST_BYTES
+    )
     return InvalidPolicy.together(InvalidPolicy(errors)) if errors else None
 
 
@@ -28,7 +24,7 @@ def longish(documents: Iterable[Document]) -> list[PolicyError]:
     return [
         PolicyError(each.name, "", f"{_size(each)} {text}")
         for each in documents
-        if STANDARD_BYTES < _size(each) <= MAX_BYTES
+        if STANDARD_BYTES < _size(each) <= MOST_BYTES
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from constructs import Node
 
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
-from handshake_acceptor.policy.documents import Document
+from handshake_acceptor.policy.documents import MOST_BYTES, Document
 from handshake_acceptor.policy.documents import load as load_policy
 from handshake_acceptor_cdk.settings.reading import (
     CONTEXT,
@@ -30,12 +30,6 @@ MOST_GRANTS: Final = 60
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
-
-MOST_BYTES: Final = 8192
-"""The most that a parameter of Parameter Store holds."""
-
-STANDARD_BYTES: Final = 4096
-"""The most that one holds which costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from handshake_acceptor.policy.decide import Effect
+from handshake_acceptor.policy.documents import STANDARD_BYTES
 from handshake_acceptor_cdk.asset.build import build_asset
 from handshake_acceptor_cdk.events.alarm_forwarding import AlarmForwarding, is_elsewhere
 from handshake_acceptor_cdk.events.event_rules import EventRules
@@ -23,7 +24,7 @@ from handshake_acceptor_cdk.monitoring.alarms import Alarms
 from handshake_acceptor_cdk.monitoring.dashboard import Dashboard
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.monitoring.saved_queries import SavedQueries
-from handshake_acceptor_cdk.settings.acceptor import STANDARD_BYTES, PolicyFile, Settings
+from handshake_acceptor_cdk.settings.acceptor import PolicyFile, Settings
 from handshake_acceptor_cdk.settings.reading import in_region
 from handshake_acceptor_cdk.stacks.policy_parameters import CodeOwnedDocument, PolicyParameters
 

@@ -32,6 +32,12 @@ from handshake_core.mistakes import MOST_TOLD, Words, told
 READY_MADE = f"{__package__}.policy_validator"
 """The module that the asset's build makes of the schema (handshake_acceptor_cdk.asset.build)."""
 
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+MOST_BYTES = 8192
+"""The most that a parameter holds, and so a document: an advanced one."""
+STANDARD_BYTES = 4096
+"""The most that a standard parameter holds, which costs nothing."""
+
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 

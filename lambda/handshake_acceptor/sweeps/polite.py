@@ -18,13 +18,13 @@ from handshake_acceptor.reporting.record import Report, Unlooked
 from handshake_acceptor.sweeps.memory import LastLook, SweepMemory, gives_up, minute_of
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_core import retry
+from handshake_core.errors import TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations.client import OrganizationsClient
 
 NO_LOOK = "NO_LOOK"
 """The failure of a run whose process has not seen the account's list for two hours."""
-_THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 
 
 class PoliteSweeps:
@@ -122,7 +122,8 @@ class _Patient:
         try:
             answer: dict[str, Any] = self._client.list_handshakes_for_account(**kwargs)
         except ClientError as error:
-            throttled = error.response.get("Error", {}).get("Code") in _THROTTLED
+            row = TABLE.get(error.response.get("Error", {}).get("Code", ""))
+            throttled = row is not None and row.throttled
             waited = (self._clock.now() - self._began).total_seconds()
             self.gave_up = throttled and not self._served and gives_up(waited, self._longest_wait(self._tries))
             raise
