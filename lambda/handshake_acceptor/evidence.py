@@ -20,7 +20,7 @@ JUST_READ = timedelta(seconds=2)
 
 
 def is_young(arrived_at: datetime | None, now: datetime) -> bool:
-    """Whether an answer that arrived then may still be completed by a reading of the policy that begins at `now`."""
+    """Whether an answer that arrived then is at most `YOUNG` old at `now`, when a reading of the policy begins."""
     return arrived_at is not None and now - arrived_at <= YOUNG
 
 

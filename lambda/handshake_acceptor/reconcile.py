@@ -175,7 +175,7 @@ class Reconcile:
         return over and self._ended(turn, over)
 
     def _changed(self, turn: Turn, decided: Plan) -> Plan | None:
-        """Policy, account or handshake are not what they were: where it is another act now, the next run does that."""
+        """The decision changed during this run. Where it is another act now, the next run does that."""
         changed = Reason("DECISION_CHANGED", f"the decision became {decided.decision.kind} during this run")
         if turn.sent is SendState.LOST:
             turn.confirms, turn.reasons = True, (changed,)  # too late to take back: its effect may come yet

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,12 @@ def test_a_document_that_no_standard_parameter_holds_is_a_warning(folder, size, 
     folder.joinpath("a.json").write_text(text + " " * (size - len(text)))
     result = run("validate", "a.json")
     assert (result.exit_code, f"warning: a.json: {size} bytes; over 4096" in result.stdout) == (0, warned)
+
+
+def test_the_version_is_that_of_the_release():
+    release = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    said = run("--version")
+    assert (said.exit_code, said.stdout) == (0, f"{release}\n")
 
 
 def test_completion_names_the_verbs():

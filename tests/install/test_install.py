@@ -44,7 +44,19 @@ def test_what_is_declared_is_all_that_the_command_needs(tool: Installed) -> None
     validated = tool.run("handshakectl", "validate", str(document))
     assert (validated.returncode, validated.stderr) == (0, "")
     assert "valid:" in validated.stdout
-    for verb in ("pending", "push", "remove", "pull", "brake", "run", "doctor", "status"):
+    for verb in (
+        "simulate",
+        "compare",
+        "pending",
+        "push",
+        "remove",
+        "pull",
+        "brake",
+        "run",
+        "doctor",
+        "status",
+        "verify",
+    ):
         assert tool.run("handshakectl", verb, "--help").returncode == 0
 
 

@@ -41,7 +41,7 @@ class HintBus(events.EventBus):
 
 
 def _policy(arn: str, accounts: Sequence[str]) -> dict[str, Any]:
-    """There is one always, at the least for the bus's own account: CloudFormation leaves the old one where it goes.
+    """The bus's policy. There is always one: CloudFormation leaves the old one in place where the property is removed.
 
     The public handler of `AWS::Events::EventBus` does nothing on an update in which `Policy` is no more
     (https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events).

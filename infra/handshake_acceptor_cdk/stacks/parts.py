@@ -143,12 +143,12 @@ def _warn(scope: Construct, settings: Settings, inputs: Inputs) -> None:
 
 
 def revision(policy: PolicyFile) -> str:
-    """Of `policy/deployed`."""
+    """Describes `policy/deployed`, and differs at every synthesis: else CloudFormation would not write it again."""
     return f"Synthesized at {policy.read_at.isoformat(timespec='seconds')}."
 
 
 def _beyond_ceiling(settings: Settings) -> Iterator[str]:
-    """What an Allow of the setting `policy` names in vain: with no other name in it does it make one of `origins`."""
+    """A warning for each name in an Allow of the setting `policy` that no entry of `origins` ever lets through."""
     if not settings.policy or not settings.origins:
         return
     for statement in settings.policy.policy.statements:

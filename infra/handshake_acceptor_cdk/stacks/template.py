@@ -126,7 +126,7 @@ class TemplateStack(AcceptorStack):
         return lambda_.Code.from_bucket_v2(s3.Bucket.from_bucket_name(self, "AssetBucketName", bucket), key)
 
     def _ceiling(self, settings: Settings) -> str:
-        """Stands for a list of ARNs."""
+        """Declares the parameter `Origins`, and gives the token that CloudFormation expands to the ceiling's ARNs."""
         if settings.allow_any_origin:
             (anything,) = acceptor_role.ceiling(settings)
             return anything

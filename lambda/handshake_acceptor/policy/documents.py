@@ -136,7 +136,7 @@ def _sids(content: Any) -> Iterator[tuple[int, str]]:
 
 
 def _taken(sid: str, document: str, pointer: str) -> str:
-    """A Sid is told as it is, if it is one; what else somebody wrote there may not be fit to show."""
+    """The message that a Sid is taken. A text that is no valid Sid is escaped and shortened first."""
     named = sid if _SID.fullmatch(sid) else shown(sid)
     return f"{named} is a Sid already, at {document}: {pointer}; a Sid must be unique"
 

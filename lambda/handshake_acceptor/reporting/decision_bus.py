@@ -37,13 +37,13 @@ class DecisionBus:
         self._unsent: list[Event] = []
 
     def catch_up(self, clock: retry.Clock, refused: Refused) -> None:
-        """Tells what an earlier run could not, as far as that goes at once: this run is for something else."""
+        """Puts the events that earlier runs could not. Each call is tried once and begins within a second."""
         later = clock.remaining() - retry.MARGIN - _AT_FIRST
         shortly = replace(clock, remaining=lambda: clock.remaining() - max(later, 0.0))
         self._put(shortly, refused, patient=False)
 
     def leaves_time(self, clock: retry.Clock) -> retry.Clock:
-        """Time as the rest of a run has it: `PUT` less."""
+        """A clock whose deadline is `PUT` seconds earlier, so that one call still fits at the end."""
         return replace(clock, remaining=lambda: clock.remaining() - PUT)
 
     def tell(

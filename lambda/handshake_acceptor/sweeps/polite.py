@@ -95,9 +95,9 @@ class PoliteSweeps:
 
 
 class _Patient:
-    """Organizations' client, of which a sweep asks its first list no longer than `PATIENCE` while that is throttled.
+    """The Organizations client of one sweep, which gives its list up after `PATIENCE` seconds of throttling.
 
-    There is still one retry layer: it is told that no time is left.
+    It does not retry. It tells the one retry layer, by `remaining`, that no time is left.
     """
 
     def __init__(self, client: OrganizationsClient, clock: retry.Clock) -> None:
