@@ -7,8 +7,8 @@ from typing import Any
 
 _QUERY = re.compile(
     r"SELECT (?P<function>SUM|MAX|MIN|AVG)\((?P<metric>\w+)\) "
-    r'FROM SCHEMA\("?(?P<namespace>[\w/]+)"?, (?P<dimension>\w+)\) '
-    r"WHERE (?P=dimension) = '(?P<value>[^']+)'"
+    r'FROM SCHEMA\("?(?P<namespace>[\w/]+)"?, (?P<dimension>\w+)\)'
+    r"(?: WHERE (?P=dimension) = '(?P<value>[^']+)')?"
     r"(?: GROUP BY AWS\.AccountId ORDER BY (?P=function)\(\) (?:ASC|DESC) LIMIT [0-9]+)?",
     re.ASCII,
 )
@@ -39,7 +39,7 @@ def answer_questions(cloudwatch: Any) -> None:
 def _metric_stat(query: dict[str, Any], match: re.Match[str] | None) -> dict[str, Any]:
     if match is None:
         return query
-    dimensions = [{"Name": match["dimension"], "Value": match["value"]}]
+    dimensions = [{"Name": match["dimension"], "Value": match["value"]}] if match["value"] else []
     metric = {"Namespace": match["namespace"], "MetricName": match["metric"], "Dimensions": dimensions}
     stat = {"Metric": metric, "Period": query.get("Period", 300), "Stat": _STATISTICS[match["function"]]}
     return {name: value for name, value in query.items() if name != "Expression"} | {"MetricStat": stat}
