@@ -36,7 +36,7 @@ def deployed() -> Iterator[EmbeddedAws]:
             feature_set="CONSOLIDATED_BILLING",
         )
         aws.bootstrap(MANAGEMENT)
-        aws.deploy_relay(MANAGEMENT)
+        aws.deploy(MANAGEMENT, None, "relay")
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda account: admit(aws.client("events", account), account), MEMBERS))
         yield aws

@@ -82,23 +82,13 @@ class EmbeddedAws:
         """`cdk bootstrap`, which a real account needs once too."""
         self.cdk(account_id, "bootstrap", f"aws://{account_id}/{REGION}")
 
-    def deploy(self, account_id: str, settings: Path = SETTINGS, *options: str) -> dict[str, str]:
-        """`cdk deploy` of the acceptor stack; gives its outputs."""
-        return self._deploy(account_id, *options, "--context", f"settings={settings}")
-
-    def deploy_relay(self, account_id: str) -> dict[str, str]:
-        """`cdk deploy` of the relay's stack; gives its outputs."""
-        return self._deploy(account_id, "--context", "stack=relay")
-
-    def deploy_hub(self, account_id: str, settings: Path) -> dict[str, str]:
-        """`cdk deploy` of the hub's stack; gives its outputs."""
-        return self._deploy(account_id, "--context", "stack=hub", "--context", f"settings={settings}")
-
-    def _deploy(self, account_id: str, *options: str) -> dict[str, str]:
+    def deploy(self, account_id: str, settings: Path | None = SETTINGS, stack: str = "acceptor") -> dict[str, str]:
+        """`cdk deploy` of a stack, with cdk.json's settings if no file of them is named; gives its outputs."""
+        context = [f"stack={stack}", *([f"settings={settings}"] if settings else [])]
+        options = [option for each in context for option in ("--context", each)]
         with TemporaryDirectory() as folder:
             outputs = Path(folder, "outputs.json")
-            command = ["deploy", "--require-approval", "never", "--outputs-file", str(outputs), *options]
-            self.cdk(account_id, *command)
+            self.cdk(account_id, "deploy", "--require-approval", "never", "--outputs-file", str(outputs), *options)
             [deployed] = json.loads(outputs.read_text()).values()
             return dict(deployed)
 

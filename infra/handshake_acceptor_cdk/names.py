@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from handshake_relay import hint
-
 NAME: Final = "handshake-acceptor"
 """The physical name of the function, its role, the bus, the schedule group, and the stem of every other."""
 
@@ -14,10 +12,6 @@ RELAY_NAME: Final = "handshake-relay"
 
 HUB_BUS: Final = f"{NAME}-hub"
 """The bus of the monitoring account, and its topic."""
-
-HINT_SOURCE: Final = hint.SOURCE
-HINT_DETAIL_TYPE: Final = hint.DETAIL_TYPE
-"""Source and detail type of the event that says "look for this handshake"."""
 
 ALARM_SOURCE: Final = "aws.cloudwatch"
 ALARM_DETAIL_TYPE: Final = "CloudWatch Alarm State Change"

@@ -43,7 +43,8 @@ def handshakes_in_moto(service: HandshakeService, *, account_id: str | None = No
         key = _ACCOUNT_ID_AS_KEY.search(response.headers.get("Authorization", ""))
         return key[1] if key else default or moto_account(response)
 
-    handlers: dict[str, Any] = _handlers(service)
+    # moto calls the method that is named like the operation.
+    handlers: dict[str, Any] = {xform_name(name): _handler(service, name) for name in OPERATIONS}
     with (
         mock_aws(),
         patch.object(BaseResponse, "get_current_account", current_account),
@@ -52,15 +53,10 @@ def handshakes_in_moto(service: HandshakeService, *, account_id: str | None = No
         yield service
 
 
-def _handlers(service: HandshakeService) -> dict[str, Callable[[OrganizationsResponse], aws_json.WireAnswer]]:
-    """Moto calls the method that is named like the operation."""
+def _handler(service: HandshakeService, operation: str) -> Callable[[OrganizationsResponse], aws_json.WireAnswer]:
+    def answer(response: OrganizationsResponse) -> aws_json.WireAnswer:
+        request = json.loads(response.body or "{}")
+        status, headers, body = aws_json.answer(service, operation, response.current_account, request)
+        return status, {**headers, "status": str(status)}, body
 
-    def handler(operation: str) -> Callable[[OrganizationsResponse], aws_json.WireAnswer]:
-        def answer(response: OrganizationsResponse) -> aws_json.WireAnswer:
-            request = json.loads(response.body or "{}")
-            status, headers, body = aws_json.answer(service, operation, response.current_account, request)
-            return status, {**headers, "status": str(status)}, body
-
-        return answer
-
-    return {xform_name(name): handler(name) for name in OPERATIONS}
+    return answer

@@ -112,32 +112,30 @@ def _graph(properties: dict[str, Any], seen: Seen, box: _Box) -> Iterator[str]:
     left, top, right, bottom = box.x + 44, box.y + 32, box.x + box.width - 44, box.y + box.height - 42
     yield f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#aab7b8"/>'
     length = (seen.end - seen.begin).total_seconds()
-    series = []
-    for metric in properties["metrics"]:
-        namespace, name, *dimensions, options = metric
+    series, most = [], dict[str, float]()
+    for namespace, name, *dimensions, options in properties["metrics"]:
         points = _points((namespace, name, *dimensions), options["stat"], properties.get("period", 300), seen)
-        series.append((options, points))
-    for side in ("left", "right"):
-        values = [v for options, points in series if options.get("yAxis", "left") == side for _, v in points]
-        if values:
-            most = max(values) or 1
-            at = left - 6 if side == "left" else right + 6
-            anchor = "end" if side == "left" else "start"
-            yield _text(at, top + 8, f"{most:.4g}", "small", anchor) + _text(at, bottom, "0", "small", anchor)
+        side = options.get("yAxis", "left")
+        series.append((side, options, points))
+        if points:
+            most[side] = max(most.get(side, 0), *(v for _, v in points))
+    for side, at, anchor in (("left", left - 6, "end"), ("right", right + 6, "start")):
+        if side in most:
+            yield _text(at, top + 8, f"{most[side] or 1:.4g}", "small", anchor)
+            yield _text(at, bottom, "0", "small", anchor)
     legend = left - 30
-    for number, (options, points) in enumerate(series):
+    for number, (side, options, points) in enumerate(series):
         colour = options.get("color", _COLOURS[number % len(_COLOURS)])
-        same = [p for o, points_ in series if o.get("yAxis", "left") == options.get("yAxis", "left") for p in points_]
-        most = max((v for _, v in same), default=1) or 1
         placed = [
             (
                 left + (right - left) * min(1, max(0, (time - seen.begin).total_seconds() / length)),
-                bottom - (bottom - top) * v / most,
+                bottom - (bottom - top) * v / (most[side] or 1),
             )
             for time, v in points
         ]
-        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in placed)
-        yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>' if placed else ""
+        if placed:
+            path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in placed)
+            yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed)
         yield f'<rect x="{legend:.0f}" y="{box.y + box.height - 18}" width="9" height="9" fill="{colour}"/>'
         yield _text(legend + 12, box.y + box.height - 10, options["label"], "small")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Line = Mapping[str, Any]
@@ -105,18 +105,17 @@ class _Condition:
         return self._either()
 
     def _either(self) -> bool:
-        holds = self._both()
-        while self._left and self._left[0] == "or":
-            self._left.pop(0)
-            holds = self._both() or holds
-        return holds
+        return any(self._chain("or", self._both))
 
     def _both(self) -> bool:
-        holds = self._one()
-        while self._left and self._left[0] == "and":
+        return all(self._chain("and", self._one))
+
+    def _chain(self, word: str, part: Callable[[], bool]) -> list[bool]:
+        held = [part()]
+        while self._left and self._left[0] == word:
             self._left.pop(0)
-            holds = self._one() and holds
-        return holds
+            held.append(part())
+        return held
 
     def _one(self) -> bool:
         first = self._left.pop(0)

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import mean
 from typing import Any, Final
 
 Dimensions = tuple[tuple[str, str], ...]
@@ -54,19 +56,20 @@ def read(line: str) -> Iterator[Datum]:
                     yield Datum(directive["Namespace"], metric["Name"], dimensions, float(value), unit, time)
 
 
+_STATISTICS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
+    "Sum": sum,
+    "Minimum": min,
+    "Maximum": max,
+    "Average": mean,
+    "SampleCount": len,
+}
+
+
 def statistic(name: str, values: Sequence[float]) -> float:
     """`Sum`, `Minimum`, `Maximum`, `Average`, `SampleCount` or a percentile such as `p50`, of at least one value."""
     if name.startswith("p"):
         return sorted(values)[max(0, math.ceil(len(values) * float(name[1:]) / 100) - 1)]
-    return float(
-        {
-            "Sum": sum(values),
-            "Minimum": min(values),
-            "Maximum": max(values),
-            "Average": sum(values) / len(values),
-            "SampleCount": len(values),
-        }[name]
-    )
+    return float(_STATISTICS[name](values))
 
 
 def refusal(queries: Iterable[Mapping[str, Any]]) -> str | None:
@@ -80,10 +83,10 @@ def refusal(queries: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 _CROSSED = {
-    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
-    "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
-    "LessThanThreshold": lambda value, threshold: value < threshold,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanOrEqualToThreshold": operator.le,
+    "LessThanThreshold": operator.lt,
 }
 
 

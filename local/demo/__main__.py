@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="deploy, say how to play with it, and wait for Ctrl-C")
     keep = parser.parse_args().keep
     for ending in (signal.SIGINT, signal.SIGTERM):  # in the background, SIGINT is ignored unless asked for
-        signal.signal(ending, _interrupt)
+        signal.signal(ending, signal.default_int_handler)
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
@@ -87,11 +87,10 @@ def _deploy(console: Console, aws: EmbeddedAws) -> None:
     allowlist = (HERE / "allowlist.json").read_text()
     aws.client("ssm", MEMBER).put_parameter(Name=outputs["PolicyParameterName"], Value=allowlist, Overwrite=True)
     console.print(f"[bold]3.[/] the owner writes an allowlist to {outputs['PolicyParameterName']}, which wakes it")
-
-    def woken() -> bool:
-        return any(run["trigger"] == "policy-changed" for run in aws.log_records(MEMBER, "run"))
-
-    wait_for("a run after the change of the policy", woken)
+    wait_for(
+        "a run after the change of the policy",
+        lambda: any(run["trigger"] == "policy-changed" for run in aws.log_records(MEMBER, "run")),
+    )
 
 
 def _play(console: Console, aws: EmbeddedAws) -> dict[str, Any]:
@@ -195,10 +194,6 @@ Send an invitation as a management account ({", ".join(each.management_account_i
         soft_wrap=True,
     )
     signal.pause()
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Both ends of the admin API: what arranges and inspects the handshake world of a running embedded AWS.
 
 It is no AWS operation: `POST /_handshakes/<verb>` with a JSON object, on the emulator's own port and from this machine
-only. The verbs are the public methods of `AdminApi`; `AdminClient` calls them from another process. A world file is a
-list of the same requests: `[{"verb": "add_organization", "organization_id": "o-exampleorgid", ...}]`.
+only. The verbs are the public methods of `AdminApi`, and those of `HandshakeService` that put something into its world;
+`AdminClient` calls them from another process. A world file is a list of the same requests:
+`[{"verb": "add_organization", "organization_id": "o-exampleorgid", ...}]`.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 
 from local.service.handshake_service import HandshakeService
 from local.service.observability import Observability
-from local.service.values import Effect, Fault, FeatureSet, Json, ShiftedClock, State
+from local.service.values import Effect, Fault, Json, ShiftedClock, State
 
 PREFIX = "/_handshakes/"
 LOOPBACK = "127.0.0.1"
@@ -41,29 +43,11 @@ class AdminApi:
         """Do what the verb says; `TypeError`, `ValueError` and `LookupError` are the caller's mistakes."""
         if verb not in VERBS:
             raise UnknownVerb(f"{verb!r} is none of {', '.join(VERBS)}")
-        return getattr(self, verb)(**arguments)
-
-    def register_account(self, account_id: str, email: str | None = None, name: str = "Example account") -> None:
-        """Give an account its e-mail address."""
-        self.service.register_account(account_id, email, name)
-
-    def add_organization(
-        self,
-        organization_id: str,
-        management_account_id: str,
-        members: Iterable[str] = (),
-        feature_set: str = FeatureSet.ALL,
-    ) -> None:
-        """Put an organization with a chosen id into the world."""
-        self.service.add_organization(organization_id, management_account_id, members=members, feature_set=feature_set)
+        return getattr(self.service if verb in _OF_SERVICE else self, verb)(**arguments)
 
     def start_trail(self, account_id: str) -> None:
         """Have the account's calls recorded, and the records delivered: without a trail EventBridge is sent none."""
         self._trails.add(account_id)
-
-    def add_handshake(self, action: str, organization_id: str, target: str) -> str:
-        """Send a handshake of any action, whatever AWS would say; answers its id."""
-        return self.service.add_handshake(action, organization_id, target)
 
     def forge(self, handshake_id: str, changes: Mapping[str, Any]) -> None:
         """Give a handshake other fields of `Handshake`, which may then contradict each other."""
@@ -95,18 +79,11 @@ class AdminApi:
 
     def snapshot(self) -> list[Json]:
         """Every handshake as it stands."""
+        plain = ("id", "arn", "action", "state", "organization_id", "accept_effects")
         return [
-            {
-                "id": found.id,
-                "arn": found.arn,
-                "action": found.action,
-                "state": found.state,
-                "organization_id": found.organization_id,
-                "target": found.target.id,
-                "requested_at": found.requested_at.isoformat(),
-                "expires_at": found.expires_at.isoformat(),
-                "accept_effects": found.accept_effects,
-            }
+            {name: getattr(found, name) for name in plain}
+            | {"target": found.target.id}
+            | {name: getattr(found, name).isoformat() for name in ("requested_at", "expires_at")}
             for found in self.service.handshakes()
         ]
 
@@ -132,7 +109,8 @@ class AdminApi:
         return account_id in self._trails
 
 
-VERBS = tuple(name for name in vars(AdminApi) if not name.startswith("_") and name != "call")
+_OF_SERVICE = ("register_account", "add_organization", "add_handshake")
+VERBS = (*_OF_SERVICE, *(name for name in vars(AdminApi) if not name.startswith("_") and name != "call"))
 
 
 class AdminClient:
@@ -149,13 +127,10 @@ class AdminClient:
         return lambda **arguments: self._send(verb, arguments)
 
     def _send(self, verb: str, arguments: Json) -> Any:
-        connection = HTTPConnection(self._address, timeout=10)
-        try:
+        with closing(HTTPConnection(self._address, timeout=10)) as connection:
             connection.request("POST", PREFIX + verb, json.dumps(arguments), {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = json.loads(response.read())
-        finally:
-            connection.close()
         if response.status != 200:
             raise RuntimeError(f"{verb}: {answer['error']}")
         return answer["result"]

@@ -25,7 +25,7 @@ def answer(service: HandshakeService, operation: str, account_id: str, request: 
             check_error(operation, error.code, error.reason)
         return _failure(error)
     check_answer(operation, result)
-    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(result, default=_epoch)
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(result, default=datetime.timestamp)
 
 
 def _failure(error: ServiceError) -> WireAnswer:
@@ -34,7 +34,3 @@ def _failure(error: ServiceError) -> WireAnswer:
         content["Reason"] = error.reason
     headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
     return error.status, headers, json.dumps(content)
-
-
-def _epoch(value: datetime) -> float:
-    return value.timestamp()

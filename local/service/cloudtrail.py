@@ -30,20 +30,12 @@ def record(
     now: datetime,
 ) -> dict[str, Any]:
     """The `detail` of "AWS API Call via CloudTrail"; `answer` has its timestamps in seconds, as on the aws_json."""
-    return {
+    return _event(operation, account_id, now) | {
         "eventVersion": "1.08",
         "userIdentity": {"type": "AssumedRole", "arn": caller_arn, "accountId": account_id},
-        "eventTime": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "eventSource": "organizations.amazonaws.com",
-        "eventName": operation,
-        "awsRegion": "us-east-1",
         "requestParameters": _shown(request) or None,
         "responseElements": _shown(answer),
-        "readOnly": False,
         "eventType": "AwsApiCall",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
     }
 
 
@@ -54,21 +46,27 @@ def joined(management_account_id: str, account_id: str, now: datetime) -> dict[s
     (https://docs.aws.amazon.com/organizations/latest/APIReference/API_AcceptHandshake.html), but not where it names the
     account: what reads it must not rely on that.
     """
-    at = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return {
+    event = _event("AccountJoinedOrganization", management_account_id, now)
+    return event | {
         "eventVersion": "1.11",
         "userIdentity": {"accountId": management_account_id, "invokedBy": "organizations.amazonaws.com"},
-        "eventTime": at,
-        "eventSource": "organizations.amazonaws.com",
-        "eventName": "AccountJoinedOrganization",
-        "awsRegion": "us-east-1",
         "requestParameters": None,
         "responseElements": None,
-        "readOnly": False,
         "eventType": "AwsServiceEvent",
+        "serviceEventDetails": {"accountId": account_id, "joinedMethod": "INVITED", "joinedTime": event["eventTime"]},
+    }
+
+
+def _event(name: str, account_id: str, now: datetime) -> dict[str, Any]:
+    """What both kinds have."""
+    return {
+        "eventTime": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "eventSource": "organizations.amazonaws.com",
+        "eventName": name,
+        "awsRegion": "us-east-1",
+        "readOnly": False,
         "managementEvent": True,
-        "recipientAccountId": management_account_id,
-        "serviceEventDetails": {"accountId": account_id, "joinedMethod": "INVITED", "joinedTime": at},
+        "recipientAccountId": account_id,
         "eventCategory": "Management",
     }
 

@@ -163,7 +163,7 @@ def test_a_question_of_metrics_insights_is_answered_or_refused(aws):
         return cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=now - timedelta(hours=1), EndTime=end)
 
     text = "SELECT SUM(Accepted) FROM SCHEMA(Example, service) WHERE service = 'ours'"
-    for each in (text, f"{text} GROUP BY AWS.AccountId ORDER BY SUM() DESC LIMIT 20"):
+    for each in (text.partition(" WHERE")[0], text, f"{text} GROUP BY AWS.AccountId ORDER BY SUM() DESC LIMIT 20"):
         [result] = ask(each)["MetricDataResults"]
         assert (result["StatusCode"], sum(result["Values"])) == ("Complete", 3)
     assert code_of(lambda: ask(f"{text} ORDER BY")) == "ValidationError"

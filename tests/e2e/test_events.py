@@ -87,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def deploy_hub(aws: EmbeddedAws, folder: Path) -> dict[str, str]:
     (folder / "hub.json").write_text(json.dumps({"accounts": [MEMBER]}))
     aws.bootstrap(HUB)
-    return aws.deploy_hub(HUB, folder / "hub.json")
+    return aws.deploy(HUB, folder / "hub.json", "hub")
 
 
 def recipe(aws: EmbeddedAws, account_id: str, name: str, **parameters: str) -> dict[str, str]:

@@ -109,9 +109,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             )
         aws.admin.start_trail(account_id=MANAGEMENT)
         aws.bootstrap(MANAGEMENT)
-        relay = aws.deploy_relay(MANAGEMENT)
+        relay = aws.deploy(MANAGEMENT, None, "relay")
         (folder / "hub.json").write_text(json.dumps({"accounts": MEMBERS}))
-        sink = aws.deploy_hub(MANAGEMENT, folder / "hub.json")["SinkArn"]
+        sink = aws.deploy(MANAGEMENT, folder / "hub.json", "hub")["SinkArn"]
         ours = {"observabilitySink": sink, "dashboard": False, "sweepMinutes": 1440}
         settings = json.loads(SETTINGS.read_text()) | ours
         (folder / "settings.json").write_text(json.dumps(settings))

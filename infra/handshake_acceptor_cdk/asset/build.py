@@ -12,8 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,7 +92,8 @@ def build_asset(folder: Path = Path("build"), asset: Asset = ACCEPTOR, python: s
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / asset.name
-    with _turn(folder / "package.lock"), TemporaryDirectory(dir=folder) as scratch:
+    with (folder / "package.lock").open("w") as lock, TemporaryDirectory(dir=folder) as scratch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         new = Path(scratch, "new")
         shutil.copytree(_dependencies(folder, asset), new)
         for name in asset.packages:
@@ -124,13 +123,6 @@ def digest(folder: Path) -> str:
     return sha.hexdigest()
 
 
-@contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _source(package: str) -> Path:
     """The folder that Python imports one of this project's packages from."""
     spec = find_spec(package)
@@ -151,18 +143,14 @@ def _dependencies(folder: Path, asset: Asset) -> Path:
         print("installing the function's dependencies", file=sys.stderr)
         with TemporaryDirectory(dir=folder) as scratch:
             new = Path(scratch, "new")
-            _install(new)
+            _run(
+                *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
+                *("--require-hashes", "--no-deps", "--no-compile", *_ONLY_PURE_PYTHON),
+                *("--target", str(new), "--requirement", str(_REQUIREMENTS)),
+            )
             prune(new, asset.services, asset.operations)
             new.rename(dependencies)
     return dependencies
-
-
-def _install(target: Path) -> None:
-    _run(
-        *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
-        *("--require-hashes", "--no-deps", "--no-compile", *_ONLY_PURE_PYTHON),
-        *("--target", str(target), "--requirement", str(_REQUIREMENTS)),
-    )
 
 
 def _make_validators(package: Path, asset: Asset) -> None:

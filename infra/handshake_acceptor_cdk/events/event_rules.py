@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from handshake_acceptor_cdk.names import HINT_DETAIL_TYPE, HINT_SOURCE, RECORD_DETAIL_TYPE, RECORD_SOURCE
+from handshake_acceptor_cdk.names import RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_relay import hint
 
 # Also says that it is there: an input transformer's variable without a value leaves a hole in the JSON.
@@ -50,56 +50,46 @@ class EventRules(Construct):
         prefix: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._function = function
-        self._failures = failures
-        # Organizations records an invitation in the account that sends it, so that this rule sees only what the
-        # account itself does as a management account: it costs nothing. It passes no handshake id, for what the
-        # account invites is not its own to answer, and a run fails that is hinted at what the account does not see.
-        self._wake("Record", "Handshakes that this account's own calls create", RECORD, _OWN_CALL_INPUT)
-        self._wake("ForwardedRecord", "Records that a management account forwards", RECORD, _RECORD_INPUT, bus=bus)
-        self._wake(
-            "Hint",
-            "Hints that a management account's relay sends",
-            {
-                "source": [HINT_SOURCE],
-                "detail_type": [HINT_DETAIL_TYPE],
-                "detail": {"handshake_id": HANDSHAKE_ID},
-            },
-            {"event_name": "$.detail-type", "handshake_id": "$.detail.handshake_id"},
-            bus=bus,
-        )
-        self._wake(
-            "PolicyChange",
-            "Changes of the policy and the mode",
-            {
-                "source": ["aws.ssm"],
-                "detail_type": ["Parameter Store Change"],
-                "detail": {"name": events.Match.prefix(prefix)},
-            },
-            {"event_name": "$.detail-type", "parameter_name": "$.detail.name"},
-        )
-
-    def _wake(
-        self,
-        name: str,
-        description: str,
-        pattern: dict[str, Any],
-        paths: dict[str, str],
-        bus: events.IEventBus | None = None,
-    ) -> None:
-        # What the queue would be given is the event as it came, as far as AWS's documentation tells, and a record has
-        # e-mail addresses in it. One that is lost is found by the sweep.
-        queue = None if pattern is RECORD else self._failures
-        EventRule(
-            self,
-            name,
-            description=description,
-            pattern=pattern,
-            paths=paths,
-            function=self._function,
-            undelivered=queue,
-            bus=bus,
-        )
+        hints = {"source": [hint.SOURCE], "detail_type": [hint.DETAIL_TYPE], "detail": {"handshake_id": HANDSHAKE_ID}}
+        changes = {
+            "source": ["aws.ssm"],
+            "detail_type": ["Parameter Store Change"],
+            "detail": {"name": events.Match.prefix(prefix)},
+        }
+        of_detail_type = {"event_name": "$.detail-type"}
+        for name, description, its_bus, pattern, paths in (
+            # Organizations records an invitation in the account that sends it, so that this rule sees only what the
+            # account itself does as a management account: it costs nothing. It passes no handshake id, for what the
+            # account invites is not its own to answer, and a run fails that is hinted at what the account does not see.
+            ("Record", "Handshakes that this account's own calls create", None, RECORD, _OWN_CALL_INPUT),
+            ("ForwardedRecord", "Records that a management account forwards", bus, RECORD, _RECORD_INPUT),
+            (
+                "Hint",
+                "Hints that a management account's relay sends",
+                bus,
+                hints,
+                of_detail_type | {"handshake_id": "$.detail.handshake_id"},
+            ),
+            (
+                "PolicyChange",
+                "Changes of the policy and the mode",
+                None,
+                changes,
+                of_detail_type | {"parameter_name": "$.detail.name"},
+            ),
+        ):
+            EventRule(
+                self,
+                name,
+                description=description,
+                pattern=pattern,
+                paths=paths,
+                function=function,
+                # What the queue would be given is the event as it came, as far as AWS's documentation tells, and a
+                # record has e-mail addresses in it. One that is lost is found by the sweep.
+                undelivered=None if pattern is RECORD else failures,
+                bus=its_bus,
+            )
 
 
 class EventRule(events.Rule):

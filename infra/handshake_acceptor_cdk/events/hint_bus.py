@@ -9,7 +9,8 @@ from aws_cdk import CfnCondition, Fn, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
-from handshake_acceptor_cdk.names import HINT_DETAIL_TYPE, HINT_SOURCE, NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
+from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
+from handshake_relay import hint
 
 
 class HintBus(events.EventBus):
@@ -49,7 +50,7 @@ def _policy(arn: str, accounts: Sequence[str]) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _admit("Hint", arn, accounts, HINT_SOURCE, HINT_DETAIL_TYPE),
+            _admit("Hint", arn, accounts, hint.SOURCE, hint.DETAIL_TYPE),
             _admit("ForwardedRecord", arn, accounts, RECORD_SOURCE, RECORD_DETAIL_TYPE),
         ],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from aws_cdk import Stack
@@ -26,19 +26,11 @@ class HubBus(events.EventBus):
         arn = Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=HUB_BUS)
         cast(events.CfnEventBus, self.node.default_child).policy = {
             "Version": "2012-10-17",
-            "Statement": list(_admitted(settings, arn)),
+            "Statement": [_admit(*each, arn) for each in settings.admitted()],
         }
 
 
-def _admitted(settings: HubSettings, bus_arn: str) -> Iterator[dict[str, Any]]:
-    if settings.accounts:
-        yield _admit("Accounts", {"AWS": list(settings.accounts)}, {}, bus_arn)
-    if settings.organizations:
-        own = {"aws:PrincipalOrgID": list(settings.organizations)}
-        yield _admit("Organizations", "*", own, bus_arn)
-
-
-def _admit(sid: str, principal: Any, organization: Mapping[str, Any], bus_arn: str) -> dict[str, Any]:
+def _admit(sid: str, principal: Any, caller: Mapping[str, Any], bus_arn: str) -> dict[str, Any]:
     """One statement for all kinds, which the rules tell apart: a policy has 10 KB, and each account costs its id.
 
     Nobody can put an event under a source that begins with `aws.`: what comes so was sent on by a rule.
@@ -54,7 +46,7 @@ def _admit(sid: str, principal: Any, organization: Mapping[str, Any], bus_arn: s
         "Condition": {
             "ForAllValues:StringEquals": {"events:source": [SOURCE, ALARM_SOURCE]},
             "Null": {"events:source": "false"},
-            "StringEquals": {"events:detail-type": kinds, **organization},
+            "StringEquals": {"events:detail-type": kinds, **caller},
         },
     }
 

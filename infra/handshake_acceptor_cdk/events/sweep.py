@@ -25,35 +25,27 @@ class Sweep(Construct):
         group = scheduler.ScheduleGroup(self, "Group", schedule_group_name=NAME, removal_policy=RemovalPolicy.DESTROY)
         # The group, never the schedule:
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+        of_this_group = {
+            "aws:SourceAccount": stack.account,
+            "aws:SourceArn": stack.format_arn(service="scheduler", resource="schedule-group", resource_name=NAME),
+        }
+        statements = [
+            iam.PolicyStatement(sid="Invoke", actions=["lambda:InvokeFunction"], resources=[function.function_arn]),
+            iam.PolicyStatement(sid="ReportFailure", actions=["sqs:SendMessage"], resources=[failures.queue_arn]),
+        ]
         role = iam.Role(
             self,
             "Role",
             role_name=f"{NAME}-sweep",
             description="handshake-acceptor: lets the schedule wake the function",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={
-                    "StringEquals": {
-                        "aws:SourceAccount": stack.account,
-                        "aws:SourceArn": stack.format_arn(
-                            service="scheduler", resource="schedule-group", resource_name=NAME
-                        ),
-                    }
-                },
-            ),
-            inline_policies={
-                NAME: iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(
-                            sid="Invoke", actions=["lambda:InvokeFunction"], resources=[function.function_arn]
-                        ),
-                        iam.PolicyStatement(
-                            sid="ReportFailure", actions=["sqs:SendMessage"], resources=[failures.queue_arn]
-                        ),
-                    ]
-                )
-            },
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": of_this_group}),
+            inline_policies={NAME: iam.PolicyDocument(statements=statements)},
         )
+        event = {
+            "source": "aws.scheduler",
+            "event_name": "Scheduled Event",
+            "time": scheduler.ContextAttribute.scheduled_time,
+        }
         schedule = scheduler.Schedule(
             self,
             "Schedule",
@@ -66,13 +58,7 @@ class Sweep(Construct):
                 function,
                 # CDK would add leave to invoke every version and alias.
                 role=role.without_policy_updates(),
-                input=scheduler.ScheduleTargetInput.from_object(
-                    {
-                        "source": "aws.scheduler",
-                        "event_name": "Scheduled Event",
-                        "time": scheduler.ContextAttribute.scheduled_time,
-                    }
-                ),
+                input=scheduler.ScheduleTargetInput.from_object(event),
                 dead_letter_queue=failures,
                 # Given up before the next one is due.
                 max_event_age=Duration.minutes(2),

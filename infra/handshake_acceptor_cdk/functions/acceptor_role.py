@@ -50,25 +50,20 @@ def grants(stack: Stack, settings: Settings, ceiling: Sequence[str]) -> Iterator
     )
     # Joining an organization with all features makes this role in the account that joins:
     # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services-using_slrs.html
+    linked = "aws-service-role/organizations.amazonaws.com/*"
     yield allow(
         "JoinAllFeatures",
         ["iam:CreateServiceLinkedRole"],
-        [
-            stack.format_arn(
-                service="iam",
-                region="",
-                resource="role",
-                resource_name="aws-service-role/organizations.amazonaws.com/*",
-            )
-        ],
+        [stack.format_arn(service="iam", region="", resource="role", resource_name=linked)],
         conditions={"StringEquals": {"iam:AWSServiceName": "organizations.amazonaws.com"}},
         why_wildcard="AWS names the role. The path and the condition leave none but that of Organizations.",
     )
     if settings.decision_bus:
+        own_bus = stack.format_arn(service="events", resource="event-bus", resource_name="default")
         yield allow(
             "TellDecisions",
             ["events:PutEvents"],
-            [decision_bus_arn(stack, settings)],
+            [own_bus if settings.decision_bus == "default" else settings.decision_bus],
             # events:source can have many values, and ForAllValues is true of none at all: hence Null.
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
             conditions={
@@ -77,13 +72,6 @@ def grants(stack: Stack, settings: Settings, ceiling: Sequence[str]) -> Iterator
                 "StringEquals": {"events:detail-type": [kind.value for kind in DetailType]},
             },
         )
-
-
-def decision_bus_arn(stack: Stack, settings: Settings) -> str:
-    """The ARN of the bus that is told what becomes of handshakes."""
-    if settings.decision_bus == "default":
-        return stack.format_arn(service="events", resource="event-bus", resource_name="default")
-    return settings.decision_bus
 
 
 _ID_UNKNOWN = "The last part is the handshake's id, which nobody knows before it is sent; origin and action are named."

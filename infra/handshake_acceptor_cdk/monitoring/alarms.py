@@ -24,7 +24,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handshake_acceptor.reporting.metric import Metric
-from handshake_acceptor_cdk.monitoring.metrics import own
+from handshake_acceptor_cdk.monitoring.metrics import messages, of_rule, own
 from handshake_acceptor_cdk.names import NAME, RECORD_DETAIL_TYPE, RECORD_SOURCE
 from handshake_acceptor_cdk.settings.acceptor import Settings
 from handshake_acceptor_cdk.suppressions import suppress
@@ -47,8 +47,8 @@ class AlarmSpec:
     means: str
     to_do: str
     metric: cloudwatch.IMetric
-    threshold: int
-    periods: int
+    threshold: int = 1
+    periods: int = 1
     """How many of the metric's periods are looked at."""
     breaching: int = 1
     """In how many of them the threshold must be crossed."""
@@ -179,7 +179,6 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
         to_do="run handshakectl doctor, which names the document and the place in it; mend it there,"
         " or put back the last version that was right.",
         metric=own(Metric.POLICY_INVALID, "Maximum", minutes=sweep),
-        threshold=1,
         periods=clear,
     )
     yield AlarmSpec(
@@ -191,7 +190,6 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
         to_do="run handshakectl pending, which says what did not match. If you want it, allow it; if not, deny it, and"
         " this alarm ends.",
         metric=own(Metric.NOT_ALLOWED, "Maximum", minutes=sweep),
-        threshold=1,
         periods=clear,
     )
     yield AlarmSpec(
@@ -213,7 +211,6 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
         to_do="run handshakectl run: the last reason of the decision NEEDS_HUMAN says what to do. The next sweep tries"
         " again by itself.",
         metric=own(Metric.NEEDS_HUMAN, "Maximum", minutes=sweep),
-        threshold=1,
         periods=clear,
     )
     yield AlarmSpec(
@@ -224,18 +221,13 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
         to_do=f"look at the saved query {NAME}/failed runs by kind; AccessDenied means a service control policy.",
         metric=function.metric_errors(period=Duration.minutes(min(3 * sweep, _DAY)), statistic="Sum"),
         threshold=settings.failed_tries,
-        periods=1,
     )
     yield AlarmSpec(
         "queue-not-empty",
         happened=f"the queue {NAME}-failures has messages: events that failed for good or could not be delivered.",
         means="each was a hint to look, and every sweep looks too: nothing is lost if runs succeed again.",
         to_do="read the messages for the cause, mend it, then purge the queue, which ends this alarm.",
-        metric=failures.metric_approximate_number_of_messages_visible(
-            period=Duration.minutes(sweep), statistic="Maximum"
-        ),
-        threshold=1,
-        periods=1,
+        metric=messages(failures, minutes=sweep),
         # SQS stops sending metrics of a queue that nobody touched for hours.
         missing=_MISSING.IGNORE,
     )
@@ -247,7 +239,6 @@ def _specs(settings: Settings, function: lambda_.IFunction, failures: sqs.IQueue
         to_do=f"look whether the schedule {NAME}-sweep is there and enabled, and the function not throttled;"
         " deploy again.",
         metric=function.metric_invocations(period=Duration.minutes(sweep), statistic="Sum"),
-        threshold=1,
         periods=settings.silent_sweeps,
         breaching=settings.silent_sweeps,
         comparison=_FEWER,
@@ -262,13 +253,6 @@ def _somebody_else(rule: events.IRule) -> AlarmSpec:
         means="the account may have joined an organization that the policy does not allow. It is seen only if a trail"
         " in this account logs management events.",
         to_do="look up AcceptHandshake and DeclineHandshake in CloudTrail's event history: who was it, and may they?",
-        metric=cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="TriggeredRules",
-            dimensions_map={"RuleName": rule.rule_name},
-            statistic="Sum",
-            period=Duration.hours(1),
-        ),
-        threshold=1,
+        metric=of_rule(rule, "TriggeredRules", Duration.hours(1)),
         periods=24,
     )

@@ -17,15 +17,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handshake_acceptor.reporting.metric import Metric
-from handshake_acceptor_cdk.monitoring.metrics import own
+from handshake_acceptor_cdk.monitoring.metrics import messages, own
 from handshake_acceptor_cdk.monitoring.saved_queries import ACCEPTED_BY_STATEMENT, DECISIONS, FAILURES, RETRIES, Query
-from handshake_acceptor_cdk.monitoring.widgets import axis, graph
+from handshake_acceptor_cdk.monitoring.widgets import WIDTH, axis, graph, header
 from handshake_acceptor_cdk.names import NAME
 from handshake_acceptor_cdk.partitions import console
 from handshake_acceptor_cdk.settings.acceptor import Settings
-
-_WIDTH = 24
-_TABLE = cloudwatch.LogQueryVisualizationType.TABLE
 
 
 class Dashboard(cloudwatch.Dashboard):
@@ -43,7 +40,11 @@ class Dashboard(cloudwatch.Dashboard):
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(
-            scope, construct_id, dashboard_name=NAME, default_interval=Duration.days(1), period_override=_AS_STATED
+            scope,
+            construct_id,
+            dashboard_name=NAME,
+            default_interval=Duration.days(1),
+            period_override=cloudwatch.PeriodOverride.INHERIT,
         )
         sweep = settings.sweep_minutes
 
@@ -52,21 +53,14 @@ class Dashboard(cloudwatch.Dashboard):
                 title=title,
                 log_group_names=[log_group.log_group_name],
                 query_string=query.text,
-                view=_TABLE,
+                view=cloudwatch.LogQueryVisualizationType.TABLE,
                 width=width,
                 height=height,
             )
 
-        self.add_widgets(
-            cloudwatch.TextWidget(
-                markdown=_header(settings, scope),
-                width=_WIDTH,
-                height=3,
-                background=cloudwatch.TextWidgetBackground.TRANSPARENT,
-            )
-        )
+        self.add_widgets(header(_header(settings, scope)))
         if alarms:
-            self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WIDTH, height=3))
+            self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=WIDTH, height=3))
         self.add_widgets(
             # Not as numbers: CloudWatch would go on showing the last one when nothing waits any more.
             graph(
@@ -121,20 +115,9 @@ class Dashboard(cloudwatch.Dashboard):
                 "milliseconds",
                 height=4,
             ),
-            graph(
-                "Queue of failures",
-                [
-                    failures.metric_approximate_number_of_messages_visible(
-                        period=period, statistic="Maximum", label="messages"
-                    )
-                ],
-                height=4,
-            ),
+            graph("Queue of failures", [messages(failures, minutes=sweep, label="messages")], height=4),
         )
-        self.add_widgets(table("Last decisions", DECISIONS, width=_WIDTH, height=7))
-
-
-_AS_STATED = cloudwatch.PeriodOverride.INHERIT
+        self.add_widgets(table("Last decisions", DECISIONS, width=WIDTH, height=7))
 
 
 def _header(settings: Settings, scope: Construct) -> str:

@@ -14,7 +14,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
-from handshake_acceptor_cdk.monitoring.widgets import graph
+from handshake_acceptor_cdk.monitoring.widgets import graph, header
 from handshake_acceptor_cdk.names import NAME, RELAY_NAME
 from handshake_relay.metric import Metric as RelayMetric
 
@@ -33,11 +33,7 @@ class FleetDashboard(cloudwatch.Dashboard):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id, dashboard_name=f"{NAME}-fleet", default_interval=Duration.days(1))
-        self.add_widgets(
-            cloudwatch.TextWidget(
-                markdown=_HEADER, width=24, height=3, background=cloudwatch.TextWidgetBackground.TRANSPARENT
-            )
-        )
+        self.add_widgets(header(_HEADER))
         self.add_widgets(
             graph("Need a human, by account", [_by_account("MAX", Metric.NEEDS_HUMAN)]),
             graph("Policy invalid, by account", [_by_account("MAX", Metric.POLICY_INVALID)]),

@@ -16,60 +16,45 @@ from handshake_acceptor_cdk.names import NAME
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question, as a name for people and its lines in the query language."""
+    """One question, as a name for people and its text in the query language."""
 
     name: str
-    lines: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """As CloudWatch takes it."""
-        return "\n| ".join(self.lines)
+    text: str
 
 
 DECISIONS: Final = Query(
     "decisions in the last day",
-    (
-        "fields @timestamp, handshake_id, action, organization_id, decision, outcome, reasons.0.message, trigger",
-        'filter message = "decision"',
-        "sort @timestamp desc",
-        "limit 200",
-    ),
+    "fields @timestamp, handshake_id, action, organization_id, decision, outcome, reasons.0.message, trigger"
+    '\n| filter message = "decision"'
+    "\n| sort @timestamp desc"
+    "\n| limit 200",
 )
 WHY_PENDING: Final = Query(
     "why is this handshake pending",
-    (
-        "fields @timestamp, decision, outcome, sids.0, reasons.0.code, reasons.0.message, reasons.1.message,"
-        " reasons.2.message, policy_version, mode, expires_at",
-        'filter message = "decision" and handshake_id = "h-PUT-ITS-ID-HERE"',
-        "sort @timestamp desc",
-        "limit 20",
-    ),
+    "fields @timestamp, decision, outcome, sids.0, reasons.0.code, reasons.0.message, reasons.1.message,"
+    " reasons.2.message, policy_version, mode, expires_at"
+    '\n| filter message = "decision" and handshake_id = "h-PUT-ITS-ID-HERE"'
+    "\n| sort @timestamp desc"
+    "\n| limit 20",
 )
 ACCEPTED_BY_STATEMENT: Final = Query(
     "accepted by statement",
-    (
-        'filter message = "decision" and outcome = "ACCEPTED"',
-        "stats count(*) as accepted, latest(handshake_id) as last by sids.0, organization_id, action",
-        "sort accepted desc",
-    ),
+    'filter message = "decision" and outcome = "ACCEPTED"'
+    "\n| stats count(*) as accepted, latest(handshake_id) as last by sids.0, organization_id, action"
+    "\n| sort accepted desc",
 )
 RETRIES: Final = Query(
     "retries",
-    (
-        'filter message = "decision" and (attempts > 1 or outcome = "RETRY_LATER" or outcome = "ACCEPT_UNCONFIRMED")',
-        "stats count(*) as decisions, max(attempts) as most_attempts"
-        " by outcome, coalesce(reasons.1.code, reasons.0.code) as reason",
-        "sort decisions desc",
-    ),
+    'filter message = "decision" and (attempts > 1 or outcome = "RETRY_LATER" or outcome = "ACCEPT_UNCONFIRMED")'
+    "\n| stats count(*) as decisions, max(attempts) as most_attempts"
+    " by outcome, coalesce(reasons.1.code, reasons.0.code) as reason"
+    "\n| sort decisions desc",
 )
 FAILURES: Final = Query(
     "failed runs by kind",
-    (
-        'filter message = "run" and ispresent(failures.0)',
-        "stats count(*) as tries, latest(@timestamp) as last by failures.0, trigger",
-        "sort tries desc",
-    ),
+    'filter message = "run" and ispresent(failures.0)'
+    "\n| stats count(*) as tries, latest(@timestamp) as last by failures.0, trigger"
+    "\n| sort tries desc",
 )
 QUERIES: Final = (DECISIONS, WHY_PENDING, ACCEPTED_BY_STATEMENT, RETRIES, FAILURES)
 

@@ -1,11 +1,20 @@
-"""Graphs as both dashboards have them."""
+"""Header and graphs as both dashboards have them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+
+WIDTH: Final = 24
+"""Of a whole row."""
+
+
+def header(markdown: str) -> cloudwatch.TextWidget:
+    """What a dashboard says first."""
+    transparent = cloudwatch.TextWidgetBackground.TRANSPARENT
+    return cloudwatch.TextWidget(markdown=markdown, width=WIDTH, height=3, background=transparent)
 
 
 def axis(unit: str) -> cloudwatch.YAxisProps:

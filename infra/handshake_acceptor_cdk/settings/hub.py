@@ -54,6 +54,13 @@ class HubSettings:
     def __post_init__(self) -> None:
         refuse_mistakes(self, _SCHEMA, self.region, _together)
 
+    def admitted(self) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+        """Whom its policies admit: a statement's id and principal, and what it demands of the caller's keys."""
+        if self.accounts:
+            yield "Accounts", {"AWS": list(self.accounts)}, {}
+        if self.organizations:
+            yield "Organizations", "*", {"aws:PrincipalOrgID": list(self.organizations)}
+
 
 def parse(raw: Any, region: str) -> HubSettings:
     """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""

@@ -125,6 +125,10 @@ def _mistakes(raw: Any, schema: dict[str, Any], region: str, together: Together)
     if not found:
         whole = (*together(raw), *_elsewhere(raw, region), *_not_traced(raw, region))
         found = [partial(_sentence, pointer, partial(str, why)) for pointer, why in whole]
+    return _told(found)
+
+
+def _told(found: Iterable[Words]) -> list[str]:
     words, more = told(found)
     return [*words, and_more(more)] if more else words
 
@@ -180,8 +184,7 @@ def read_file(file: str) -> Any:
     except NotReadable as error:
         raise WrongSettings([f"settings file {json.dumps(file)}: {error}"]) from error
     if repeated:
-        found, more = told([partial(_sentence, pointer, partial(str, TWICE)) for pointer in repeated])
-        raise WrongSettings([*found, and_more(more)] if more else found)
+        raise WrongSettings(_told([partial(_sentence, pointer, partial(str, TWICE)) for pointer in repeated]))
     return content
 
 

@@ -8,6 +8,11 @@ from typing import Any, Final
 from handshake_acceptor_cdk.settings.reading import RELAY, checked, refuse_mistakes, schema
 
 _SHARED: Final = ("logRetentionDays", "tracing", "alarmEmail", "observabilitySink", "runbook")
+_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {name: schema()["properties"][name] for name in _SHARED},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +28,9 @@ class RelaySettings:
     runbook: str = "docs/runbook.md"
 
     def __post_init__(self) -> None:
-        refuse_mistakes(self, _schema(), self.region)
+        refuse_mistakes(self, _SCHEMA, self.region)
 
 
 def parse(raw: Any, region: str) -> RelaySettings:
     """Settings as JSON gives them, for a deploy to `region`. Raises `WrongSettings` with every mistake."""
-    return RelaySettings(region=region, **checked({} if raw is None else raw, _schema(), region, context=RELAY))
-
-
-def _schema() -> dict[str, Any]:
-    known = schema()["properties"]
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {name: known[name] for name in _SHARED},
-    }
+    return RelaySettings(region=region, **checked({} if raw is None else raw, _SCHEMA, region, context=RELAY))

@@ -51,11 +51,7 @@ class AcceptorStack(Stack):
         policy, mode = parts.parameters.allowlist, parts.parameters.mode
         for name, value, description in (
             ("FunctionName", parts.function.function_name, "Invoke it with {} to reconcile now"),
-            (
-                "PolicyParameterName",
-                policy.parameter_name,
-                "The policy: edit it to allow a handshake",
-            ),
+            ("PolicyParameterName", policy.parameter_name, "The policy: edit it to allow a handshake"),
             ("ModeParameterName", mode.parameter_name, "The brake: set it to observe"),
             ("HintBusArn", parts.bus.event_bus_arn, "Where management accounts send hints"),
             ("FailureQueueUrl", parts.failures.queue_url, "What failed for good; empty when all is well"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from aws_cdk import CfnOutput, Environment, Stack
@@ -45,7 +44,7 @@ class HubStack(Stack):
     def _sink_arn(self, settings: HubSettings) -> str:
         if settings.observability_sink:
             return settings.observability_sink
-        policy = {"Version": "2012-10-17", "Statement": list(_admitted(settings))}
+        policy = {"Version": "2012-10-17", "Statement": [_admit(*each) for each in settings.admitted()]}
         return oam.CfnSink(self, "Sink", name=NAME, policy=policy).attr_arn
 
     def _topic(self, settings: HubSettings) -> sns.ITopic:
@@ -54,16 +53,8 @@ class HubStack(Stack):
         return MessageTopic(self, "Topic", email=settings.alarm_email)
 
 
-def _admitted(settings: HubSettings) -> Iterator[dict[str, Any]]:
+def _admit(sid: str, principal: Any, caller: dict[str, Any]) -> dict[str, Any]:
     """Who may link, and share what: https://docs.aws.amazon.com/OAM/latest/APIReference/API_PutSinkPolicy.html."""
-    if settings.accounts:
-        yield _admit("Accounts", {"AWS": list(settings.accounts)}, {})
-    if settings.organizations:
-        own = {"aws:PrincipalOrgID": list(settings.organizations)}
-        yield _admit("Organizations", "*", {"ForAnyValue:StringEquals": own})
-
-
-def _admit(sid: str, principal: Any, conditions: dict[str, Any]) -> dict[str, Any]:
     return {
         "Sid": sid,
         "Effect": "Allow",
@@ -71,6 +62,6 @@ def _admit(sid: str, principal: Any, conditions: dict[str, Any]) -> dict[str, An
         "Action": ["oam:CreateLink", "oam:UpdateLink"],
         "Resource": "*",
         # ForAllValues is true of no value at all, hence Null.
-        "Condition": conditions
+        "Condition": ({"ForAnyValue:StringEquals": caller} if caller else {})
         | {"ForAllValues:StringEquals": {"oam:ResourceTypes": list(SHARED)}, "Null": {"oam:ResourceTypes": "false"}},
     }

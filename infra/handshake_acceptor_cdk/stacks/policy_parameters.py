@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import CfnCondition, CfnResource, Fn, RemovalPolicy
+from aws_cdk import CfnCondition, CfnResource, Fn, ICfnRuleConditionExpression, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -45,9 +45,8 @@ class PolicyParameters(Construct):
             json.dumps({"Version": "2026-01-01", "Statement": []}, indent=2),
             "Which handshakes may be accepted. Counts together with every other document below policy/",
         )
-
-        self._conditional: list[tuple[ssm.StringParameter, CfnCondition]] = []
-        self._always = [self.mode, self.allowlist]
+        self._before: list[ssm.StringParameter] = [self.mode, self.allowlist]
+        self._before_if_there: ICfnRuleConditionExpression | None = None
         if deployed:
             self._keep(f"{prefix}policy/deployed", deployed)
 
@@ -58,13 +57,9 @@ class PolicyParameters(Construct):
         condition leaves out is not documented, so such a one is referred to instead, which is:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html.
         """
-        function.node.add_dependency(*self._always)
-        references = [
-            Fn.condition_if(condition.logical_id, parameter.parameter_name, "")
-            for parameter, condition in self._conditional
-        ]
-        if references:
-            cast(CfnResource, function.node.default_child).add_metadata("DeletedBefore", references)
+        function.node.add_dependency(*self._before)
+        if self._before_if_there:
+            cast(CfnResource, function.node.default_child).add_metadata("DeletedBefore", [self._before_if_there])
 
     def _seed(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
         parameter = self._parameter(construct_id, name, value, description)
@@ -85,9 +80,9 @@ class PolicyParameters(Construct):
         )
         if deployed.condition:
             cast(CfnResource, parameter.node.default_child).cfn_options.condition = deployed.condition
-            self._conditional.append((parameter, deployed.condition))
+            self._before_if_there = Fn.condition_if(deployed.condition.logical_id, parameter.parameter_name, "")
         else:
-            self._always.append(parameter)
+            self._before.append(parameter)
 
     def _parameter(self, construct_id: str, name: str, value: str, description: str) -> ssm.StringParameter:
         return ssm.StringParameter(

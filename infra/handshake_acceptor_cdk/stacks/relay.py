@@ -17,6 +17,7 @@ from handshake_acceptor_cdk.events.failure_queue import FailureQueue
 from handshake_acceptor_cdk.events.relay_rules import add_relay_rules
 from handshake_acceptor_cdk.functions.relay import RelayFunction
 from handshake_acceptor_cdk.monitoring.alarms import AlarmSpec, AlarmTopic, SpecifiedAlarm
+from handshake_acceptor_cdk.monitoring.metrics import messages, of_rule
 from handshake_acceptor_cdk.monitoring.observability_link import ObservabilityLink
 from handshake_acceptor_cdk.names import RELAY_NAME
 from handshake_acceptor_cdk.settings.reading import in_region
@@ -80,9 +81,7 @@ def _specs(invitations: events.IRule, failures: sqs.IQueue) -> Iterator[AlarmSpe
         means="the invited accounts find those handshakes by their sweep, minutes later: nothing is lost.",
         to_do="read the messages for the cause and mend it (AccessDenied means IAM or a service control policy of this"
         " account), then purge the queue, which ends this alarm.",
-        metric=failures.metric_approximate_number_of_messages_visible(period=Duration.minutes(5), statistic="Maximum"),
-        threshold=1,
-        periods=1,
+        metric=messages(failures, minutes=5),
         # SQS stops sending metrics of a queue that nobody touched for hours.
         missing=cloudwatch.TreatMissingData.IGNORE,
     )
@@ -91,13 +90,6 @@ def _specs(invitations: events.IRule, failures: sqs.IQueue) -> Iterator[AlarmSpe
         happened="EventBridge could not hand records of invitations to the relay.",
         means="no hint was sent for them; the invited accounts' sweeps find those handshakes, minutes later.",
         to_do=f"look whether the function {RELAY_NAME} is there and not throttled; deploy again.",
-        metric=cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="FailedInvocations",
-            dimensions_map={"RuleName": invitations.rule_name},
-            statistic="Sum",
-            period=Duration.minutes(5),
-        ),
-        threshold=1,
+        metric=of_rule(invitations, "FailedInvocations", Duration.minutes(5)),
         periods=3,
     )

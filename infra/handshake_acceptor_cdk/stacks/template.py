@@ -207,7 +207,7 @@ def build(settings: Settings, context: dict[str, Any], folder: Path = FOLDER) ->
         stack = TemplateStack(app, _STACK, settings=settings, asset=asset)
         synthesized = app.synth().get_stack_by_name(stack.stack_name)
         text = json.dumps(synthesized.template, separators=(",", ":"))
-        _refuse_long_defaults(text)
+        _refuse_long_defaults(synthesized.template)
         warnings = [str(each.entry.data) for each in synthesized.messages if str(each.level) == "warning"]
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -225,8 +225,8 @@ def build(settings: Settings, context: dict[str, Any], folder: Path = FOLDER) ->
     return file, warnings
 
 
-def _refuse_long_defaults(template: str) -> None:
-    for name, parameter in json.loads(template)["Parameters"].items():
+def _refuse_long_defaults(template: dict[str, Any]) -> None:
+    for name, parameter in template["Parameters"].items():
         if (size := len(parameter.get("Default", ""))) > MOST_PARAMETER_BYTES:
             raise WrongSettings(
                 [f"parameter {name}: {size} bytes in the settings; a template's parameter takes {MOST_PARAMETER_BYTES}"]

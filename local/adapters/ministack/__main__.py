@@ -54,7 +54,7 @@ from local.adapters.ministack.handshakes import add_handshakes
 from local.adapters.ministack.hooks import Ministack, load, refuse_unless_pinned
 from local.adapters.ministack.iam import teach_iam
 from local.adapters.ministack.invocations import invoke_asynchronously
-from local.adapters.ministack.logs import lose_no_log_line, make_no_log_group, read_metrics, refuse_two_questions
+from local.adapters.ministack.logs import lose_no_log_line, make_no_log_group, read_metrics
 from local.adapters.ministack.operations.alarms import evaluate_alarms
 from local.adapters.ministack.operations.events import keep_times, take_whole_events_only
 from local.adapters.ministack.operations.insights import keep_saved_queries, understand_queries
@@ -82,7 +82,6 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     make_no_log_group(aws["lambda_svc"], aws["cloudwatch_logs"])
     read_metrics(aws["lambda_svc"], aws["cloudwatch"])
     answer_questions(aws["cloudwatch"])
-    refuse_two_questions(aws["cloudwatch"])
     evaluate_alarms(aws["cloudwatch"])
     label_versions(aws["ssm"], aws["eventbridge"])
     keep_times(aws["eventbridge"])

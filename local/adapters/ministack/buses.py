@@ -40,6 +40,36 @@ def keep_bus_policies(handlers: dict[str, Callable[..., Any]], eventbridge: Any)
     }
 
 
+def tell(eventbridge: Any, source: str, detail_type: str, detail: dict[str, Any], *resources: str) -> None:
+    """Puts an event of AWS itself on the account's default bus."""
+    event = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "Resources": list(resources)}
+    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
+def tell_parameter_change(eventbridge: Any, operation: str, parameter: dict[str, Any]) -> None:
+    """As Parameter Store does; best effort there, at once here."""
+    detail = {"operation": operation, "name": parameter["Name"], "type": parameter["Type"]}
+    tell(eventbridge, "aws.ssm", "Parameter Store Change", detail, parameter["ARN"])
+
+
+def put_one_by_one(
+    eventbridge: Any, concerns: Callable[[dict[str, Any]], object], put: Callable[..., dict[str, Any]]
+) -> Callable[..., Any]:
+    """Has `put` answer for each entry of a PutEvents of which some entry concerns it; gives what answered before."""
+    put_all: Callable[..., Any] = eventbridge._put_events
+
+    def put_events(data: dict[str, Any], **more: Any) -> Any:
+        entries = data.get("Entries", [])
+        if len(entries) > 10 or not any(map(concerns, entries)):
+            return put_all(data, **more)
+        answers = [put(entry, **more) for entry in entries]
+        failed = sum("ErrorCode" in answer for answer in answers)
+        return eventbridge.json_response({"FailedEntryCount": failed, "Entries": answers})
+
+    eventbridge._put_events = put_events
+    return put_all
+
+
 _FOREIGN_BUS = re.compile(r"arn:aws:events:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):event-bus/(?P<name>.+)")
 
 
@@ -52,7 +82,7 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
     third. Whether a rule's role may put events is not looked at.
     """
     eventbridge, responses = aws["eventbridge"], aws["responses"]
-    put_own, dispatch_own = eventbridge._put_events, eventbridge._dispatch_to_event_bus
+    dispatch_own = eventbridge._dispatch_to_event_bus
 
     def deliver(arn: re.Match[str], event: dict[str, Any]) -> bool:
         """Puts an event on a bus of another account, if that admits it."""
@@ -64,8 +94,11 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
             eventbridge._dispatch_event(event | {"EventBusName": arn["name"], "Region": arn["region"]})
         return True
 
+    def foreign_bus(entry: dict[str, Any]) -> re.Match[str] | None:
+        return _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
+
     def put(entry: dict[str, Any], **more: Any) -> Any:
-        arn = _FOREIGN_BUS.fullmatch(str(entry.get("EventBusName")))
+        arn = foreign_bus(entry)
         if arn is None or arn["account"] == responses.get_account_id():
             return json.loads(put_own({"Entries": [entry]}, **more)[2])["Entries"][0]
         if str(entry.get("Source")).startswith("aws."):
@@ -79,15 +112,6 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
         message = f"{arn[0]} does not admit it, because no resource-based policy allows the events:PutEvents action"
         return {"ErrorCode": "AccessDeniedException", "ErrorMessage": message}
 
-    def put_events(data: dict[str, Any], **more: Any) -> Any:
-        entries = data.get("Entries", [])
-        if len(entries) > 10 or not any(_FOREIGN_BUS.fullmatch(str(each.get("EventBusName"))) for each in entries):
-            return put_own(data, **more)
-        answers = [put(entry, **more) for entry in entries]
-        failed = sum("ErrorCode" in answer for answer in answers)
-        body = json.dumps({"FailedEntryCount": failed, "Entries": answers}).encode()
-        return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
-
     def dispatch(spec: Any, event: dict[str, Any], rule: dict[str, Any], *rest: Any) -> None:
         arn = _FOREIGN_BUS.fullmatch(str(spec))
         if arn is None or arn["account"] == responses.get_account_id():
@@ -95,7 +119,8 @@ def reach_other_accounts_buses(aws: Ministack) -> None:
         elif event["Account"] == responses.get_account_id():
             deliver(arn, event)
 
-    eventbridge._put_events, eventbridge._dispatch_to_event_bus = put_events, dispatch
+    put_own = put_one_by_one(eventbridge, foreign_bus, put)
+    eventbridge._dispatch_to_event_bus = dispatch
 
 
 def tell_alarm_changes(cloudwatch: Any, eventbridge: Any) -> None:
@@ -110,7 +135,6 @@ def tell_alarm_changes(cloudwatch: Any, eventbridge: Any) -> None:
             "state": {"value": now, "reason": reason, "timestamp": at},
             "previousState": {"value": before},
         }
-        event = {"Source": "aws.cloudwatch", "DetailType": "CloudWatch Alarm State Change"}
-        eventbridge._put_events({"Entries": [event | {"Detail": json.dumps(detail)}]}, allow_aws_source=True)
+        tell(eventbridge, "aws.cloudwatch", "CloudWatch Alarm State Change", detail)
 
     cloudwatch._record_history = record

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from local.adapters.ministack.buses import tell
 from local.adapters.ministack.hooks import Ministack
 from local.service import aws_json, cloudtrail
 from local.service.admin_api import AdminApi
@@ -45,19 +46,18 @@ ROOT = "r-root"
 
 def _parents(aws: Ministack, admin: AdminApi, parents: dict[str, str]) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Moves accounts between a root and its units, which are ids and no more; `parents` has those that were moved."""
-    account_id, error = aws["responses"].get_account_id, aws["responses"].error_response_json
+    responses = aws["responses"]
+    account_id, error, answered = responses.get_account_id, responses.error_response_json, responses.json_response
 
     def described(payload: dict[str, Any]) -> dict[str, Any] | None:
         accounts = admin.service.call("ListAccounts", account_id(), {})["Accounts"]
         return next((each for each in accounts if each["Id"] == payload["AccountId"]), None)
 
-    def answered(content: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        body = json.dumps(content, default=lambda time: time.timestamp()).encode()
-        return 200, {"Content-Type": "application/x-amz-json-1.1"}, body
-
     def describe_account(payload: dict[str, Any]) -> Any:
         found = described(payload)
-        return answered({"Account": found}) if found else error("AccountNotFoundException", "no such account", 400)
+        if found is None:
+            return error("AccountNotFoundException", "no such account", 400)
+        return answered({"Account": found | {"JoinedTimestamp": found["JoinedTimestamp"].timestamp()}})
 
     def list_parents(payload: dict[str, Any]) -> Any:
         parent = parents.get(payload["ChildId"], ROOT)
@@ -79,28 +79,13 @@ def _tell_who_joined(aws: Ministack, admin: AdminApi, handshake: dict[str, Any])
     management = handshake["Arn"].split(":")[4]
     if handshake["Action"] != "INVITE" or not admin.has_trail(management):
         return
-    event = {
-        "Source": "aws.organizations",
-        "DetailType": "AWS Service Event via CloudTrail",
-        "Detail": json.dumps(cloudtrail.joined(management, joined, datetime.now(UTC))),
-    }
+    detail = cloudtrail.joined(management, joined, datetime.now(UTC))
     with aws["responses"].request_scope(management, aws["responses"].get_region()):
-        aws["eventbridge"]._put_events({"Entries": [event]}, allow_aws_source=True)
+        tell(aws["eventbridge"], "aws.organizations", "AWS Service Event via CloudTrail", detail)
 
 
 def _deliver_record(aws: Ministack, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
     """At once; AWS takes seconds to minutes, and promises nothing."""
-    detail = cloudtrail.record(
-        operation,
-        aws["responses"].get_account_id(),
-        aws["iam_evaluator"].caller_arn(),
-        request,
-        answer,
-        datetime.now(UTC),
-    )
-    event = {
-        "Source": "aws.organizations",
-        "DetailType": "AWS API Call via CloudTrail",
-        "Detail": json.dumps(detail),
-    }
-    aws["eventbridge"]._put_events({"Entries": [event]}, allow_aws_source=True)
+    account_id, caller = aws["responses"].get_account_id(), aws["iam_evaluator"].caller_arn()
+    detail = cloudtrail.record(operation, account_id, caller, request, answer, datetime.now(UTC))
+    tell(aws["eventbridge"], "aws.organizations", "AWS API Call via CloudTrail", detail)

@@ -18,7 +18,13 @@ HOOKS = {
         "caller_arn",
         "evaluate_resource_policy",
     ),
-    "ministack.core.responses": ("error_response_json", "get_account_id", "get_region", "request_scope"),
+    "ministack.core.responses": (
+        "error_response_json",
+        "json_response",
+        "get_account_id",
+        "get_region",
+        "request_scope",
+    ),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_reconcile_tag_map", "_ssm_attrs"),
     "ministack.services.cloudwatch": (
         "record_metric",

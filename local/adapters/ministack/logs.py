@@ -1,9 +1,9 @@
-"""What functions log: no line is lost, and embedded metrics become metrics, of which a call asks one question."""
+"""What functions log: no line is lost, and embedded metrics become metrics."""
 
 from queue import Empty
 from typing import Any
 
-from local.cloudwatch.metrics import read, refusal
+from local.cloudwatch.metrics import read
 
 _CALL = "            result = handler_fn(event, context)\n"
 """Of ministack's script that runs in the process of a function in Python."""
@@ -86,15 +86,3 @@ def make_no_log_group(lambda_svc: Any, cloudwatch_logs: Any) -> None:
             logs(function, *arguments, **more)
 
     lambda_svc._emit_lambda_logs = emit_lambda_logs
-
-
-def refuse_two_questions(cloudwatch: Any) -> None:
-    """Ministack answers any number. Which code AWS gives is not documented."""
-    get = cloudwatch._get_metric_data
-
-    def get_metric_data(params: Any, body: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        if why := refusal((body or {}).get("MetricDataQueries", ())):
-            return cloudwatch._error("ValidationError", why, 400, use_json=is_json, use_cbor=is_cbor)
-        return get(params, body, is_cbor, is_json)
-
-    cloudwatch._get_metric_data = get_metric_data

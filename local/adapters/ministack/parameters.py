@@ -1,31 +1,21 @@
 """Parameter Store emits "Parameter Store Change"; CloudFormation writes a parameter when anything of it changes."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from local.adapters.ministack.hooks import HOOKS
+from local.adapters.ministack.buses import tell_parameter_change
 
 
 def emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:
-    """As AWS does for PutParameter and the deletes; best effort there, at once here."""
-    put, delete, delete_many, lookup = (getattr(ssm, name) for name in HOOKS["ministack.services.ssm"][:4])
-
-    def emit(operation: str, parameter: dict[str, Any]) -> None:
-        detail = {"operation": operation, "name": parameter["Name"], "type": parameter["Type"]}
-        event = {
-            "Source": "aws.ssm",
-            "DetailType": "Parameter Store Change",
-            "Detail": json.dumps(detail),
-            "Resources": [parameter["ARN"]],
-        }
-        eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+    """As AWS does for PutParameter and the deletes."""
+    put, lookup = ssm._put_parameter, ssm._lookup_parameter
 
     def put_parameter(request: dict[str, Any]) -> Any:
         existed = lookup(request.get("Name") or "")[1]
         answer = put(request)
         if answer[0] == 200:
-            emit("Update" if existed else "Create", lookup(request["Name"])[1])
+            operation = "Update" if existed else "Create"
+            tell_parameter_change(eventbridge, operation, lookup(request["Name"])[1])
         return answer
 
     def deleting(operation: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
@@ -35,13 +25,13 @@ def emit_parameter_changes(ssm: Any, eventbridge: Any) -> None:
             answer = operation(request)
             for parameter in before:
                 if lookup(parameter["Name"])[1] is None:
-                    emit("Delete", parameter)
+                    tell_parameter_change(eventbridge, "Delete", parameter)
             return answer
 
         return deletes
 
     ssm._put_parameter = put_parameter
-    ssm._delete_parameter, ssm._delete_parameters = deleting(delete), deleting(delete_many)
+    ssm._delete_parameter, ssm._delete_parameters = deleting(ssm._delete_parameter), deleting(ssm._delete_parameters)
 
 
 def update_as_aws_does(provisioners: Any, ssm: Any) -> None:

@@ -6,6 +6,8 @@ import json
 from contextvars import ContextVar
 from typing import Any
 
+from local.adapters.ministack.buses import put_one_by_one
+
 _MANDATORY = ("id", "account", "source", "time", "region", "resources", "detail-type")
 """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html"""
 
@@ -16,7 +18,7 @@ def keep_times(eventbridge: Any) -> None:
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html: "The time stamp of the
     event [...] If no time stamp is provided, the time stamp of the PutEvents call is used".
     """
-    put_all, now = eventbridge._put_events, eventbridge._now_ts
+    now = eventbridge._now_ts
     stated: ContextVar[float | None] = ContextVar("stated", default=None)
 
     def now_ts() -> float:
@@ -30,15 +32,8 @@ def keep_times(eventbridge: Any) -> None:
         finally:
             stated.reset(token)
 
-    def put_events(data: dict[str, Any], **more: Any) -> Any:
-        entries = data.get("Entries", [])
-        if len(entries) > 10 or not any("Time" in entry for entry in entries):
-            return put_all(data, **more)
-        answers = [put(entry, **more) for entry in entries]
-        failed = sum("ErrorCode" in answer for answer in answers)
-        return eventbridge.json_response({"FailedEntryCount": failed, "Entries": answers})
-
-    eventbridge._put_events, eventbridge._now_ts = put_events, now_ts
+    put_all = put_one_by_one(eventbridge, lambda entry: "Time" in entry, put)
+    eventbridge._now_ts = now_ts
 
 
 def take_whole_events_only(eventbridge: Any) -> None:

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from local.adapters.ministack.buses import tell_parameter_change
+
 _LABEL = re.compile(r"(?!aws|ssm|[0-9])[a-z0-9._-]{1,100}", re.ASCII | re.IGNORECASE)
 _MOST = 10
 
@@ -34,17 +36,8 @@ def label_versions(ssm: Any, eventbridge: Any) -> None:
         if answer[0] != 200:
             return answer
         if good:
-            parameter = lookup(request["Name"])[1]
-            detail = {"operation": "LabelParameterVersion", "name": parameter["Name"], "type": parameter["Type"]}
-            event = {
-                "Source": "aws.ssm",
-                "DetailType": "Parameter Store Change",
-                "Detail": json.dumps(detail),
-                "Resources": [parameter["ARN"]],
-            }
-            eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
-        told = json.loads(answer[2])
-        return ssm.json_response({**told, "InvalidLabels": bad})
+            tell_parameter_change(eventbridge, "LabelParameterVersion", lookup(request["Name"])[1])
+        return ssm.json_response({**json.loads(answer[2]), "InvalidLabels": bad})
 
     def unlabel_parameter_version(request: dict[str, Any]) -> Any:
         version = version_of(request)

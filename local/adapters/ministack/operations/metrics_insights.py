@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from local.cloudwatch.metrics import refusal
+
 _QUERY = re.compile(
     r"SELECT (?P<function>SUM|MAX|MIN|AVG)\((?P<metric>\w+)\) "
-    r'FROM SCHEMA\("?(?P<namespace>[\w/]+)"?, (?P<dimension>\w+)\) '
-    r"WHERE (?P=dimension) = '(?P<value>[^']+)'"
+    r'FROM SCHEMA\("?(?P<namespace>[\w/]+)"?, (?P<dimension>\w+)\)'
+    r"(?: WHERE (?P=dimension) = '(?P<value>[^']+)')?"
     r"(?: GROUP BY AWS\.AccountId ORDER BY (?P=function)\(\) (?:ASC|DESC) LIMIT [0-9]+)?",
     re.ASCII,
 )
@@ -18,6 +20,7 @@ _STATISTICS = {"SUM": "Sum", "MAX": "Maximum", "MIN": "Minimum", "AVG": "Average
 def answer_questions(cloudwatch: Any) -> None:
     """Ministack answers no expression. Here one account's metrics answer, for each is asked in a world of its own.
 
+    Which code AWS gives for a second question in a call, or one that it does not understand, is not documented.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
     """
     get = cloudwatch._get_metric_data
@@ -25,8 +28,8 @@ def answer_questions(cloudwatch: Any) -> None:
     def get_metric_data(params: Any, body: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         asked = (body or {}).get("MetricDataQueries", ())
         matches = {each["Id"]: _QUERY.fullmatch(each["Expression"]) for each in asked if "Expression" in each}
-        if wrong := [name for name, match in matches.items() if match is None]:
-            why = f"Error in expression '{wrong[0]}': it cannot be understood"
+        wrong = [f"Error in expression '{name}': it cannot be understood" for name, each in matches.items() if not each]
+        if why := refusal(asked) or next(iter(wrong), None):
             return cloudwatch._error("ValidationError", why, 400, use_json=is_json, use_cbor=is_cbor)
         if not matches:
             return get(params, body, is_cbor, is_json)
@@ -39,7 +42,7 @@ def answer_questions(cloudwatch: Any) -> None:
 def _metric_stat(query: dict[str, Any], match: re.Match[str] | None) -> dict[str, Any]:
     if match is None:
         return query
-    dimensions = [{"Name": match["dimension"], "Value": match["value"]}]
+    dimensions = [{"Name": match["dimension"], "Value": match["value"]}] if match["value"] else []
     metric = {"Namespace": match["namespace"], "MetricName": match["metric"], "Dimensions": dimensions}
     stat = {"Metric": metric, "Period": query.get("Period", 300), "Stat": _STATISTICS[match["function"]]}
     return {name: value for name, value in query.items() if name != "Expression"} | {"MetricStat": stat}
