@@ -39,6 +39,8 @@ class Turn:
     due: datetime
     """When it may be acted on again."""
     sent: SendState = SendState.NOTHING
+    sent_earlier: bool = False
+    """Whether an earlier run of this process sent the same, and it may have had its effect since."""
     confirms: bool = False
     """Nothing more is sent: it is only looked at."""
     looks: int = 0
@@ -60,7 +62,7 @@ class Memory:
     """What one process remembers from run to run. It may be lost at any time."""
 
     unconfirmed: dict[str, Turn] = field(default_factory=dict)
-    """Accepts that were sent and not seen to succeed, by handshake id: the next run settles them first."""
+    """What was sent and not seen to succeed, by handshake id: the next run settles it first."""
     stands: set[tuple[str, str]] = field(default_factory=set)
     """(handshake id, organization) of joins that the account was given a minute to show, and did not."""
 
@@ -95,7 +97,7 @@ class Reconcile:
             for each in plans:
                 if each.outcome is not None:
                     self._record(each)
-            self._take_turns([Turn(each, due=self._clock.now()) for each in plans if each.outcome is None])
+            self._take_turns([self._turn(each) for each in plans if each.outcome is None])
         finally:
             self._states.close()
         failures, postponed = tuple(self._states.failures), tuple(self._states.postponed)
@@ -109,22 +111,34 @@ class Reconcile:
             self._states.note(str(error), error.later)
             return self._states.unreadable(wanted, error)
 
+    def _turn(self, planned: Plan) -> Turn:
+        earlier = self._memory.unconfirmed.get(planned.handshake.id)
+        same = earlier is not None and earlier.plan.declines is planned.declines
+        return Turn(planned, due=self._clock.now(), sent_earlier=same)
+
     def _take_turns(self, turns: list[Turn]) -> None:
-        """Each has its first attempt before any has its second, and then when its own backoff is over."""
+        """Each has its first attempt before any has its second, and then when its own backoff is over.
+
+        A decline cannot be undone, and may rest on where the account is: none is sent while an accept of this run may
+        yet move it.
+        """
         for turn in turns:
             self._states.watch(turn.plan.handshake.id)
         while turns:
             # Turns stand in the order of their plans, and the first of those that are equal is taken.
-            turn = min(turns, key=lambda each: (each.plan.attempts > 0 or each.confirms, each.due))
+            moving = any(each.may_move_account for each in turns)
+            ready = [each for each in turns if not (moving and each.plan.declines)]
+            turn = min(ready, key=lambda each: (each.plan.attempts > 0 or each.confirms, each.due))
             ended = self._take(turn)
             if ended is not None:
                 turns.remove(turn)
                 self._record(ended)
             if turn.may_move_account:
-                for other in [each for each in turns if each is not turn and each.plan.is_invite]:
-                    if not other.plan.declines:
+                unsure = ended is not None and ended.outcome is Outcome.ACCEPT_UNCONFIRMED
+                for other in [each for each in turns if each is not turn]:
+                    if unsure if other.plan.declines else other.plan.is_invite:
                         turns.remove(other)
-                        self._record(other.plan.with_outcome(Outcome.RETRY_LATER, _ONE_INVITE_A_RUN))
+                        self._record(self._unsettled(other, _MAY_MOVE if other.plan.declines else _ONE_INVITE_A_RUN))
 
     def _take(self, turn: Turn) -> Plan | None:
         """One attempt, or one look for a confirmation. None if there is to be another."""
@@ -235,9 +249,11 @@ class Reconcile:
 
     def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
         """The next run settles it."""
-        if turn.sent is SendState.NOTHING or turn.plan.declines:
+        if turn.sent is SendState.NOTHING:
             return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
         self._memory.unconfirmed[turn.plan.handshake.id] = turn
+        if turn.plan.declines:
+            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
         return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
 
     def _ended(self, turn: Turn, ended: Plan) -> Plan:
@@ -247,20 +263,20 @@ class Reconcile:
         return ended
 
     def _settle_earlier(self, planned: Plan) -> Plan:
-        """What became of an accept that an earlier run of this process could not confirm."""
+        """What became of a call that an earlier run of this process could not confirm."""
         turn = self._memory.unconfirmed.get(planned.handshake.id)
         if turn is None or planned.outcome is None:
-            return planned  # it is still pending, and still to be accepted
+            return planned  # it is still pending, and still to be acted on
         seen = planned.handshake if isinstance(planned.handshake, Handshake) else self._fetch(turn)
         if isinstance(seen, Handshake) and seen.state.pending:
             return planned  # decided anew; its effect may come yet, so it stays in mind
         over = _terminal(turn, seen)
         if over is None and self._clock.now() <= _expiry(turn.plan):
-            return replace(turn.plan, attempts=0).with_outcome(Outcome.ACCEPT_UNCONFIRMED, _UNCONFIRMED)
+            return replace(self._unsettled(turn), attempts=0)
         del self._memory.unconfirmed[planned.handshake.id]
         if over is None:
             return planned
-        confirmed = (_CONFIRMED,) if over.outcome is Outcome.ACCEPTED else ()
+        confirmed = (_confirmed(turn.plan),) if over.outcome in (Outcome.ACCEPTED, Outcome.DECLINED) else ()
         return replace(over, attempts=0, reasons=over.reasons + confirmed)
 
     def _record(self, settled: Plan) -> None:
@@ -305,13 +321,19 @@ def _terminal(turn: Turn, seen: Handshake | InvalidHandshake) -> Plan | None:
     if state is None or state.pending:
         return None
     done = replace(planned, handshake=seen)
-    if state is (State.DECLINED if planned.declines else State.ACCEPTED) and sent in _OURS:
-        reasons = (_ANSWER_LOST,) if sent is SendState.LOST else ()
+    wanted = State.DECLINED if planned.declines else State.ACCEPTED
+    if state is wanted and (sent in _OURS or turn.sent_earlier):
+        reasons = (_ANSWER_LOST,) if sent is SendState.LOST else () if sent in _OURS else (_confirmed(planned),)
         return done.with_outcome(Outcome.DECLINED if planned.declines else Outcome.ACCEPTED, *reasons)
     if state is State.ACCEPTED:
         return done.with_outcome(Outcome.ALREADY_ACCEPTED)
     reason = Reason("NOT_PENDING", f"it is {state} now", (("state", state.value),))
     return done.with_outcome(Outcome.LEFT_PENDING, reason)
+
+
+def _confirmed(planned: Plan) -> Reason:
+    call = "decline" if planned.declines else "accept"
+    return Reason(f"{call.upper()}_CONFIRMED", f"an earlier run sent the {call}, and could not confirm it then")
 
 
 def _expiry(planned: Plan) -> datetime:
@@ -322,5 +344,5 @@ def _expiry(planned: Plan) -> datetime:
 _OURS = (SendState.LOST, SendState.ANSWERED)
 _ANSWER_LOST = Reason("ANSWER_LOST", "the answer to an attempt was lost, but the handshake shows that it succeeded")
 _UNCONFIRMED = Reason("ACCEPT_UNCONFIRMED", "an accept was sent, but the handshake does not read ACCEPTED yet")
-_CONFIRMED = Reason("ACCEPT_CONFIRMED", "an earlier run sent the accept, and could not confirm it then")
+_MAY_MOVE = Reason("ACCEPT_UNCONFIRMED", "an accept that was sent may yet move the account, and this cannot be undone")
 _ONE_INVITE_A_RUN = Reason("ONE_INVITE_A_RUN", "a run answers one invitation, and another came first")

@@ -66,7 +66,8 @@ OPERATIONS = (
     "GetParametersByPath",
 )
 _LISTS = {"ListHandshakesForAccount": "Handshakes", "GetParametersByPath": "Parameters"}
-_CHANGES = frozenset({"AcceptHandshake", "DeclineHandshake"})
+_LEADS_TO = {"AcceptHandshake": "ACCEPTED", "DeclineHandshake": "DECLINED"}
+_CHANGES = frozenset(_LEADS_TO)
 NOT_IN_USE = "AWSOrganizationsNotInUseException"
 MOST_RUNS = 3
 """At the same time."""
@@ -142,6 +143,10 @@ class Environment:
     sweeps: SweepMemory = field(default_factory=SweepMemory)
     sent: set[str] = field(default_factory=set)
     """What runs of this process have sent: the judge's, not the function's."""
+    taken: dict[str, str] = field(default_factory=dict)
+    """What AWS took of that, by handshake id, and the state that it leads to, at once or later."""
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """(handshake id, outcome) of every record."""
 
 
 @dataclass
@@ -154,6 +159,8 @@ class Frame:
     sent: Counter[str] = field(default_factory=Counter)
     lost: set[str] = field(default_factory=set)
     """Whose accept or decline was not answered, or answered without being over."""
+    accepting: set[str] = field(default_factory=set)
+    """The same, accepts alone."""
     effects: Counter[str] = field(default_factory=Counter)
     records: list[Record] = field(default_factory=list)
     helpers: list[Process] = field(default_factory=list)
@@ -355,6 +362,8 @@ class FaultWorld(World):
         """What comes back to the run, and what the judge learns from it."""
         if operation in _CHANGES and not _certainly_failed(answer):
             frame.lost.add(request["HandshakeId"])
+            if operation == "AcceptHandshake":
+                frame.accepting.add(request["HandshakeId"])
             frame.evidence.last_effect = self.moment()
         in_none = isinstance(answer, ClientError) and answer.response["Error"]["Code"] == NOT_IN_USE
         if operation == "DescribeOrganization" and (in_none or isinstance(answer, dict)):
@@ -444,9 +453,13 @@ class FaultWorld(World):
             caller = joined_from.management
         before = self._effects() if operation == "AcceptHandshake" else Counter()
         try:
-            return self.service.call(operation, caller, request)
+            answer = self.service.call(operation, caller, request)
         except ServiceError as error:
             raise client_error(error.code, operation, error.reason, error.status, error.message) from None
+        else:
+            if operation in _CHANGES:
+                frame.environment.taken[request["HandshakeId"]] = _LEADS_TO[operation]
+            return answer
         finally:
             if operation == "AcceptHandshake":
                 frame.effects += self._effects() - before
@@ -524,10 +537,15 @@ class FaultWorld(World):
 
         if complaint := frame.evidence.complaint(operation, raw, pends, now, self.history):
             self._wrong(f"{operation}: {complaint}")
+        known = {each.id: each for each in self.service.handshakes()}
+        moving = [each for each in frame.accepting if known[each].action == "INVITE" and known[each].state == "OPEN"]
+        if operation == "DeclineHandshake" and moving:
+            self._wrong(f"an accept that was sent may yet move the account, and {handshake_id} is declined")
 
     def _judge_record(self, frame: Frame, record: Record) -> None:
         frame.records.append(record)
         handshake_id, outcome = record.handshake.id, record.outcome.value
+        frame.environment.told.add((handshake_id, outcome))
         known = {found.id: found for found in self.service.handshakes()}
         found = known.get(handshake_id)
         state = found.state.value if found else "NONE"
@@ -573,6 +591,15 @@ class FaultWorld(World):
         """Nothing was accepted twice."""
         if twice := [found.id for found in self.service.handshakes() if found.accept_effects > 1]:
             self._wrong(f"accepted twice: {twice}")
+
+    def unheard(self) -> list[str]:
+        """What the process that ran last has done, and never told."""
+        process = self.idle[-1]
+        return [
+            f"{found.id} {found.action} {found.state}"
+            for found in self.service.handshakes()
+            if process.taken.get(found.id) == found.state and (found.id, found.state) not in process.told
+        ]
 
     def unsettled(self) -> list[str]:
         """Handshakes that are not where the policy says; invitations of two organizations at once are a person's."""
@@ -678,10 +705,11 @@ def random_world(seed: int) -> FaultWorld:
     if dice.random() < 0.2:
         ends = (world.now + timedelta(seconds=dice.uniform(1, 100))).isoformat().replace("+00:00", "Z")
         window = {"Condition": {"NotAfter": ends}}
+    in_none = {"Condition": {"CurrentOrganization": "NONE"}} if dice.random() < 0.5 else {}
     world.policy(
         allow("Join", action=["INVITE", "ENABLE_ALL_FEATURES"], **window),
         allow("Also", other.organization, other.management),
-        deny("Decline", Action="INVITE", Origin=origin, Respond="Decline"),
+        deny("Decline", Action="INVITE", Origin=origin, Respond="Decline", **in_none),
     )
     for number in range(dice.choice([0, 0, 0, 9, 9, 17])):
         filler = deny(f"F{number}", Origin={"OrganizationId": f"o-filler{number:06}"})
@@ -852,6 +880,8 @@ def settle(world: FaultWorld) -> None:
         raise Lost(f"after {looks} looks: {left}")
     if looks < 2:
         raise Lost(f"{looks} looks in two hours")
+    if unheard := world.unheard():
+        raise Lost(f"no record says so: {unheard}")
 
 
 class Lost(AssertionError):

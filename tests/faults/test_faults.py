@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from handshake_acceptor.policy.store import PolicyStore
+from handshake_acceptor.reconcile import Memory, Turn
 from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
 from handshake_core.retry import Clock
@@ -163,6 +164,25 @@ def test_the_judge_notices_a_clock_that_stands(
 def test_the_judge_notices_who_believes_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PolicyStore, "_check", lambda store, page: page.setdefault("Parameters", []))
     assert is_noticed("")
+
+
+def test_the_judge_notices_a_decline_while_an_accept_may_move_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Turn, "may_move_account", property(lambda turn: False))
+    assert is_noticed("may yet move the account")
+
+
+def test_the_judge_notices_what_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgets(dict[str, Turn]):
+        def __setitem__(self, handshake_id: str, turn: Turn) -> None:
+            pass
+
+    honest = Memory.__init__
+
+    def forgetful(memory: Memory) -> None:
+        honest(memory, unconfirmed=Forgets())
+
+    monkeypatch.setattr(Memory, "__init__", forgetful)
+    assert is_noticed("no record says so")
 
 
 def is_noticed(complaint: str) -> bool:

@@ -883,7 +883,10 @@ def test_after_any_other_everything_is_read_again(world: World, code: str) -> No
     fails(world, "AcceptHandshake", code)
     world.run()
     after = world.client.calls[world.client.calls.index("AcceptHandshake") + 1 :]
-    assert after[:3] == ["DescribeOrganization", "ListHandshakesForAccount", "DeclineHandshake"]
+    # An accept that may have had its effect comes before a decline, which cannot be undone.
+    next_sent = "AcceptHandshake" if code == "ServiceException" else "DeclineHandshake"
+    assert after[:3] == ["DescribeOrganization", "ListHandshakesForAccount", next_sent]
+    assert after[-1] == "DeclineHandshake"
 
 
 def test_what_was_accepted_is_waited_for_before_anything_is_declined(world: World) -> None:
@@ -1244,6 +1247,68 @@ def test_what_cannot_be_looked_at_stays_unconfirmed_and_in_mind(world: World) ->
     assert set(world.memory.unconfirmed) == {wanted}
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost"])
+def test_nothing_is_declined_while_an_accept_may_yet_move_the_account(world: World, lost: bool) -> None:
+    """A decline cannot be undone, and this Deny holds for an account in no organization alone."""
+    world.policy(allow(), DECLINE_OTHER | {"Condition": {"CurrentOrganization": "NONE"}})
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+    world.service.configure(accept_delay=timedelta(seconds=400))
+    if lost:
+        fails(world, "AcceptHandshake", *["ServiceException"] * 1000)
+    report = world.run()
+    assert set(summary(report)) == {(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED"), (unwanted, "DECLINE", "RETRY_LATER")}
+    assert "DeclineHandshake" not in world.client.calls
+    [held] = [each for each in report.records if each.handshake.id == unwanted]
+    assert held.reasons[-1] == Reason(
+        "ACCEPT_UNCONFIRMED", "an accept that was sent may yet move the account, and this cannot be undone"
+    )
+
+
+def test_a_decline_goes_on_once_the_accept_before_it_is_settled(world: World) -> None:
+    world.policy(allow(), DECLINE_OTHER)
+    wanted, unwanted = world.invite(), world.invite(OTHER_MANAGEMENT)
+    world.service.configure(accept_delay=timedelta(seconds=30))
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPTED"), (unwanted, "DECLINE", "DECLINED")]
+
+
+def test_a_decline_that_no_run_saw_to_succeed_is_told_by_the_next(world: World) -> None:
+    world.policy(DECLINE_OTHER)
+    unwanted = world.invite(OTHER_MANAGEMENT)
+    world.service.inject(Fault(operation="DeclineHandshake", code="ServiceException", effect=Effect.AFTER))
+    world.on_sleep = lambda: hides(world, *HANDSHAKES)
+    assert summary(world.run()) == [(unwanted, "DECLINE", "RETRY_LATER")]
+    world.on_sleep = lambda: None
+    world.client.before = lambda operation: None
+    report = world.run()
+    assert summary(report) == [(unwanted, "DECLINE", "DECLINED")]
+    assert report.records[0].reasons[-1] == Reason(
+        "DECLINE_CONFIRMED", "an earlier run sent the decline, and could not confirm it then"
+    )
+    assert world.run().records == (), "it is told once"
+
+
+def test_an_accept_of_an_earlier_run_is_ours_though_the_list_still_shows_it_as_pending(world: World) -> None:
+    wanted = unconfirmed(world)
+    behind = world.client.list_handshakes_for_account()
+    world.now += timedelta(seconds=1000)
+    honest = world.client.__getattr__("list_handshakes_for_account")
+    real = world.client.__getattr__("describe_organization")
+
+    def listing(**_: Any) -> dict[str, Any]:
+        return honest() if "AcceptHandshake" in world.client.calls else behind
+
+    def describing() -> dict[str, Any]:
+        if "AcceptHandshake" not in world.client.calls:
+            raise client_error("AWSOrganizationsNotInUseException", "DescribeOrganization")
+        return real()
+
+    world.client.list_handshakes_for_account, world.client.describe_organization = listing, describing
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert report.records[0].reasons[-1].code == "ACCEPT_CONFIRMED"
+    assert world.service.accept_effects(wanted) == 1
+
+
 @pytest.mark.parametrize(
     ("late", "outcome"), [(timedelta(0), "ACCEPT_UNCONFIRMED"), (timedelta(seconds=1), "RETRY_LATER")]
 )
@@ -1294,7 +1359,8 @@ def test_an_accept_of_an_earlier_run_that_lands_during_this_one_is_settled(world
     wanted = unconfirmed(world)
     world.now = START + timedelta(seconds=990)
     report = world.run()
-    assert summary(report) == [(wanted, "ACCEPT", "ALREADY_ACCEPTED")]
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert report.records[0].reasons[-1].code == "ACCEPT_CONFIRMED"
     assert (world.memory.unconfirmed, report.failures) == ({}, ())
 
 
