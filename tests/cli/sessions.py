@@ -7,12 +7,14 @@ from pathlib import Path
 import boto3
 
 from handshakectl.account.session import _Shared
+from tests.support.services import read_services_once
 
 
 def share_clients(monkeypatch):
     """What handshakectl makes of boto3 is made once for all tests, and for all runs in each."""
     monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
     monkeypatch.setattr("handshakectl.account.session._Shared", _shared)
+    read_services_once(monkeypatch)
 
 
 def session(botocore_session=None, **names):
