@@ -35,3 +35,9 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_sessionfinish() -> None:
+    """Collects once what the tests left behind: pytest tells of what goes wrong in that, but would look ten times."""
+    gc.collect()
+    gc.freeze()
