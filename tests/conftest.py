@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 NOT_MEASURED = {
@@ -24,3 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.name
         if name in NOT_MEASURED or "e2e" in item.path.parts or "infra" in item.path.parts:
             item.add_marker(pytest.mark.no_cover)
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the collector from what lives as long as the tests do, and from looking every 700 objects at the rest.
+
+    Modules, items and what botocore reads of the services are what it would look at again and again.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_sessionfinish() -> None:
+    """Collects once what the tests left behind: pytest tells of what goes wrong in that, but would look ten times."""
+    gc.collect()
+    gc.freeze()

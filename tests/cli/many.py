@@ -7,7 +7,9 @@ from unittest.mock import patch
 
 import boto3
 from botocore.client import BaseClient
+from moto.core.models import RESPONSES_METHODS
 from moto.iam.models import get_account_id_from
+from moto.ssm.models import ssm_backends
 from typer.testing import CliRunner
 
 from handshakectl.main import app
@@ -16,6 +18,8 @@ from local.service.handshake_service import HandshakeService, ShiftedClock
 from local.world import MANAGEMENT, ORGANIZATION, PREFIX, document
 
 ACCOUNTS = ("222222222222", "333333333333", "444444444444")
+# Nothing here calls AWS but by botocore: moto need not get ready to answer `requests` too, at each start.
+RESPONSES_METHODS.clear()
 MODE = f"{PREFIX}mode"
 ALLOWLIST = f"{PREFIX}policy/allowlist"
 
@@ -40,11 +44,17 @@ def parameter_store(account):
 
 
 def seed(*accounts, mode="enforce", **documents):
-    """Parameter Store as the stack seeds it, in each account, or with other documents."""
+    """Parameter Store as the stack seeds it, in each account, or with other documents.
+
+    It is written where moto keeps it: the calls of so many accounts would take longer than most tests.
+    """
+    unset = dict.fromkeys(("description", "allowed_pattern", "keyid", "tags", "tier", "policies"))
     for account in accounts:
-        ssm = parameter_store(account)
+        ssm = ssm_backends[account]["us-east-1"]
         for name, text in ({"mode": mode, "policy/allowlist": document()} | documents).items():
-            ssm.put_parameter(Name=f"{PREFIX}{name}", Value=text, Type="String", Overwrite=True)
+            ssm.put_parameter(
+                f"{PREFIX}{name}", value=text, parameter_type="String", overwrite=True, data_type="text", **unset
+            )
 
 
 def value(account, name):

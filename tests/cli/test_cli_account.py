@@ -28,7 +28,7 @@ from local.world import (
     deny,
     document,
 )
-from tests.cli.sessions import session
+from tests.cli.sessions import session, share_clients
 
 
 def run(*args, **more):
@@ -38,7 +38,7 @@ def run(*args, **more):
 @pytest.fixture(autouse=True)
 def region(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 

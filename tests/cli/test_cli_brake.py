@@ -12,7 +12,7 @@ from handshakectl.policy.writer import ACTIONS
 from local.world import MANAGEMENT, ORGANIZATION, PREFIX, allow, deny, document
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, history, organization, parameter_store, run, seed, value
 from tests.cli.parameter_store import ParameterStore, in_memory
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 A, B, C = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
@@ -25,7 +25,7 @@ WHY = ("--reason", "drill")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setattr("handshakectl.policy.writer._SETTLE_WITHIN", 0.0)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     tmp_path.joinpath("allowlist.json").write_text(document(allow()))

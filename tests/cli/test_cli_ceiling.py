@@ -8,7 +8,7 @@ from botocore.exceptions import EndpointConnectionError
 from local.world import MANAGEMENT, ORGANIZATION, allow, document
 from tests.cli.healthy import refused
 from tests.cli.many import ACCOUNTS, calls, organization, run, seed
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 A, B, _ = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", A, B)
@@ -20,7 +20,7 @@ OUTSIDE = "Join can never allow anything: all of it is outside the setting origi
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     tmp_path.joinpath("allowlist.json").write_text(document(allow()))
     with organization():

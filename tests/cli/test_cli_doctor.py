@@ -37,7 +37,7 @@ from tests.cli.healthy import (
     subscribed,
     waiting,
 )
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 CHECKS = [
     "region",
@@ -60,7 +60,7 @@ CHECKS = [
 @pytest.fixture(autouse=True)
 def region(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
 
 
 def doctor(*options, region="us-east-1", **changes):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from handshakectl.main import app
 from local.world import PREFIX, allow, deny, document
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 ACCOUNT = "123456789012"
 MODE = f"{PREFIX}mode"
@@ -27,7 +27,7 @@ def run(*args, **more):
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     return tmp_path
 

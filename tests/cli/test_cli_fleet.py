@@ -15,7 +15,7 @@ from handshakectl.fleet.watching import Clock, watch
 from local.world import ORGANIZATION, PREFIX, allow, deny, document
 from tests.cli.healthy import HEALTHY, STACK, ended, log, refused, schedule
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, organization, parameter_store, run, seed
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 A, B, C = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
@@ -24,7 +24,7 @@ ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
 @pytest.fixture(autouse=True)
 def service(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with organization() as service:
         seed(*ACCOUNTS, **{"policy/allowlist": document(allow())})

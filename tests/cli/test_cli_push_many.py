@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from handshakectl.account.home import HOME
 from local.world import PREFIX, allow, deny, document
 from tests.cli.many import ACCOUNTS, ALLOWLIST, MODE, calls, history, organization, parameter_store, run, seed, value
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 
 A, B, C = ACCOUNTS
 ROLE = ("--role", "Operator", "--accounts", *ACCOUNTS)
@@ -20,7 +20,7 @@ PROFILES = ("--profiles", "a", "b", "c")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     config = "".join(
         f"[profile {name}]\naws_access_key_id = {account}\naws_secret_access_key = testing\n"

@@ -22,7 +22,7 @@ from handshakectl.account.verification.wakes import Patience
 from handshakectl.main import app
 from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX
 from tests.cli.healthy import TOPIC, refused, schedule
-from tests.cli.sessions import session
+from tests.cli.sessions import share_clients
 from tests.cli.verified import (
     GRAPH,
     GROUP,
@@ -63,7 +63,7 @@ OTHER = SimpleNamespace(account_id=STRANGER)
 @pytest.fixture(autouse=True)
 def region(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("handshakectl.account.session.boto3.Session", session)
+    share_clients(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 

@@ -22,6 +22,7 @@ from handshake_core.retry import Clock
 from local.adapters.moto import handshakes_in_moto
 from local.service.handshake_service import Fault, HandshakeService
 from local.world import MANAGEMENT, MEMBER, ORGANIZATION, PREFIX, allow, document
+from tests.support.services import read_services_once
 
 
 @dataclass
@@ -40,6 +41,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandshakeService]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "handshake-acceptor")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "HandshakeAcceptor")
+    read_services_once(monkeypatch)
     service = HandshakeService(lambda: datetime.now(UTC))
     service.add_organization(ORGANIZATION, MANAGEMENT)
     with handshakes_in_moto(service, account_id=MEMBER):
@@ -56,8 +58,9 @@ def logged() -> StringIO:
 def handler(service: HandshakeService, logged: StringIO) -> ModuleType:
     module = importlib.reload(importlib.import_module("handshake_acceptor.handler"))
     module.logger.registered_handler.stream = logged
-    boto3.client("ssm").put_parameter(Name=f"{PREFIX}mode", Value="enforce", Type="String")
-    boto3.client("ssm").put_parameter(Name=f"{PREFIX}policy/allowlist", Value=document(allow()), Type="String")
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name=f"{PREFIX}mode", Value="enforce", Type="String")
+    ssm.put_parameter(Name=f"{PREFIX}policy/allowlist", Value=document(allow()), Type="String")
     return module
 
 
