@@ -63,7 +63,7 @@ class Clock:
 
     def backoff(self, attempt: int) -> float:
         """Full jitter: how long to wait after attempt number `attempt`, counted from 1."""
-        return self.random() * float(min(_CAP, _BASE * 2 ** min(attempt - 1, 10)))
+        return self.random() * float(min(_CAP, _BASE * 2 ** min(attempt - 1, 30)))
 
     def has_time(self, upcoming: float = 0.0) -> bool:
         """Whether a call that begins after a wait of `upcoming` seconds ends before the deadline at the longest."""
