@@ -10,7 +10,7 @@ from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
 from handshakectl.errors import BadInput
 from handshakectl.fleet.asked import Asked, asked
-from handshakectl.options import prefix
+from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.change import Change
@@ -40,7 +40,7 @@ def push(
     Many accounts are written side by side with --profiles, or with --role and --accounts: FILE... before the options.
     Exit status 0 only if every account is as wanted; push again after a failure, and only what differs is written.
     """
-    where, limit = prefix(options.path), ceiling(options.settings)
+    where, limit = options.prefix, ceiling(options.settings)
     documents = change.named(read_documents(files), name, where)
     selection = options.selection()
     if not selection.alone:
@@ -50,7 +50,7 @@ def push(
     def plan(shown: Shown) -> Change:
         return change.push(shown, documents, limit if options.settings else shown.ceiling or limit, now)
 
-    return options.carry_out("push", plan, selection)
+    return carry_out(selection, Order("push", plan, where, options))
 
 
 def _refuse_mistakes(documents: list[Document]) -> None:
