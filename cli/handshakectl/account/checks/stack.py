@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handshakectl.account.checks.finding import Unclear, Wrong
@@ -15,7 +15,6 @@ from handshakectl.output import plural
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
@@ -87,16 +86,18 @@ class StackChecks:
 
     def _rules_of(self, bus: str, otherwise: str) -> int:
         """How many rules on a bus wake the function, none of them disabled."""
-        events: EventBridgeClient = self._deployed.aws.client("events")
-        arn = self._deployed.function["FunctionArn"]
-        names = events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
-        if not names:
-            raise Wrong(f"no rule on the bus {bus} wakes the function; {otherwise}", "deploy again")
-        for name in names:
-            if events.describe_rule(Name=name, EventBusName=bus)["State"] == "DISABLED":
+        rules = [(name, rule["State"]) for name, rule in self._deployed.rules_on(bus)]
+        return self._enabled(bus, rules, f"wakes the function; {otherwise}")
+
+    def _enabled(self, bus: str, rules: Sequence[tuple[str, str]], does: str) -> int:
+        """How many rules on a bus there are, given as (name, state), none of them disabled; `does` is what for."""
+        if not rules:
+            raise Wrong(f"no rule on the bus {bus} {does}", "deploy again")
+        for name, state in rules:
+            if state == "DISABLED":
                 advice = f"aws events enable-rule --name {name} --event-bus-name {bus}"
                 raise Wrong(f"the rule {name} on the bus {bus} is disabled", advice)
-        return len(names)
+        return len(rules)
 
     def _may(self, asked: dict[str, list[str]]) -> None:
         """Asks IAM whether the function's role may do each action on these resources."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.permissions import Refusal, refusals
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import Check
 from handshakectl.names import NAME
 from handshakectl.output import plural
 
@@ -28,17 +27,6 @@ class Role:
     def __init__(self, deployed: Deployment) -> None:
         self._deployed = deployed
         self._iam: IAMClient = deployed.aws.client("iam")
-
-    def checks(self) -> list[Check]:
-        """The check, for the table."""
-        return [
-            Check(
-                "role",
-                "IAM holds the function to its ceiling by the handshake's ARN, which states origin and action",
-                "the function may accept what the deploy never allowed, or may not accept what it did",
-                self.role,
-            )
-        ]
 
     def role(self) -> str:
         """Asks IAM about handshakes inside and outside the ceiling, and about calls that the function never makes."""
