@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore, snapshot
 from handshake_core import retry
 
@@ -29,6 +30,11 @@ class Parameters:
     def mode(self) -> str | None:
         """The mode parameter's text; None if there is none."""
         return self.text(f"{self.prefix}mode")
+
+    @property
+    def shown_mode(self) -> str | None:
+        """The mode for programs: `enforce`, `observe`, `INVALID` for any other text, or None."""
+        return self.mode if self.mode is None or self.mode in set(Mode) else "INVALID"
 
     def documents(self) -> dict[str, Mapping[str, Any]]:
         """The policy documents among them."""
