@@ -33,10 +33,6 @@ class _Examined:
     def healthy(self) -> bool:
         return all(found.verdict is Verdict.OK for found in self.findings)
 
-    @property
-    def label(self) -> str:
-        return label(self.account_id, self.profile)
-
     def as_dict(self) -> dict[str, Any]:
         return {"healthy": self.healthy, "checks": [found.as_dict() for found in self.findings]}
 
@@ -105,14 +101,19 @@ def _say_table(every: list[_Examined]) -> None:
         verdicts = {found.check: found.verdict.value for found in one.findings}
         why = "; ".join(f"{each.check}: {_told(each)}" for each in one.findings if each.verdict is not Verdict.OK)
         cells = (verdicts.get(check, "") for check in checks)
-        rows.append(["ok" if one.healthy else "not ok", one.label, *cells, why])
+        rows.append(["ok" if one.healthy else "not ok", label(one.account_id, one.profile), *cells, why])
     say_table(("ready", "account", *checks, "why"), rows)
     _say_totals(every)
 
 
 def _say_many(every: list[_Examined]) -> None:
     """What is not well, each once with the accounts in which it is so."""
-    bad = [(found, one.label) for one in every for found in one.findings if found.verdict is not Verdict.OK]
+    bad = [
+        (found, label(one.account_id, one.profile))
+        for one in every
+        for found in one.findings
+        if found.verdict is not Verdict.OK
+    ]
     for found, same in alike(bad, lambda each: each[0]):
         say(f"{plural(len(same), 'account')} ({', '.join(name for _, name in same)}):")
         _say(found)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
 from handshakectl.errors import BadInput
 from handshakectl.fleet.asked import Asked, asked
@@ -15,7 +14,7 @@ from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.change import Change
 from handshakectl.policy.files import read_documents
-from handshakectl.policy.mistakes import first_of
+from handshakectl.policy.mistakes import first_of, of_all
 from handshakectl.policy.sizes import too_long
 from handshakectl.policy.writer import Shown
 from handshakectl.verbs import ManyValues
@@ -55,6 +54,5 @@ def push(
 
 def _refuse_mistakes(documents: list[Document]) -> None:
     """What is wrong with the documents themselves is wrong in every account: none is asked. Raises `BadInput`."""
-    parts = [part for part in (too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
-    if parts:
-        raise BadInput(first_of(InvalidPolicy.together(*parts)))
+    if invalid := of_all(too_long(documents), load(documents)):
+        raise BadInput(first_of(invalid))

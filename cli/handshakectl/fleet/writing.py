@@ -5,7 +5,7 @@ itself, and read once more before that: one that is not any more as it was shown
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
 from threading import Event
@@ -75,17 +75,8 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {
-            "account_id": self.account_id,
-            "profile": self.profile,
-            "result": self.result.value,
-            "documents": list(self.documents),
-            "mode": self.mode,
-            "policy_version": self.policy_version,
-            "why": self.why,
-            "lost": _lost_dicts(self.lost),
-            "as_wanted": self.as_wanted,
-        }
+        told = {key: value for key, value in asdict(self).items() if key not in ("left_braked", "mode_is")}
+        return told | {"as_wanted": self.as_wanted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +174,7 @@ def _alone(target: Target, order: Order) -> int:
                 "warnings": as_dicts(change.warnings),
                 "mode": row.mode,
                 "policy_version": change.version,
-                "lost": _lost_dicts(row.lost),
+                "lost": [asdict(each) for each in row.lost],
                 "stopped": row.why or None,
             }
         )
@@ -321,14 +312,10 @@ def _not_written(plan: _Plan, why: str) -> Row:
     return replace(plan.row, result=Result.FAILED, documents=(), policy_version=None, why=why)
 
 
-def _lost_dicts(lost: Iterable[Lost]) -> list[dict[str, Any]]:
-    return [{"name": each.name, "version": each.number, "text": each.text, "told": each.told} for each in lost]
-
-
 def _complain_of_lost(row: Row, where: str) -> None:
     """What was overwritten in the last instant, whole: whoever wrote it may need it again."""
     for lost in row.lost:
-        version = f" version {lost.number}" if lost.number is not None else ""
+        version = f" version {lost.version}" if lost.version is not None else ""
         head = f"{where}: " if where else ""
         complain(
             f"{head}{lost.name}{version}, {lost.told}, was overwritten in the last instant{':' if lost.text else ''}"

@@ -48,10 +48,6 @@ class Parameters:
         """The same without versions: equal where two accounts, or two moments, have the same."""
         return Parameters(self.prefix, {n: {"Type": r.get("Type"), "Value": r["Value"]} for n, r in self.raw.items()})
 
-    def documents_content(self) -> dict[str, tuple[Any, str]]:
-        """Type and text of each document: what a reading must show again after a write."""
-        return {name: (raw.get("Type"), raw["Value"]) for name, raw in self.documents().items()}
-
     def with_documents(self, texts: Mapping[str, str | None]) -> Parameters:
         """What would be there after these documents were written; None for a text removes one."""
         written = {name: {"Type": "String", "Value": text} for name, text in texts.items() if text is not None}

@@ -115,7 +115,7 @@ class Lost:
     """What somebody else wrote in the last instant, and was overwritten."""
 
     name: str
-    number: int | None
+    version: int | None
     """None where it cannot be told what it was: the parameter was deleted meanwhile."""
     text: str
     told: str
@@ -366,10 +366,10 @@ class Writer:
 
     def _read_back(self, planned: Parameters, brake: Version | None) -> None:
         """Raises `_Meanwhile` unless all documents are as planned, and our brake, if there is one, is still on."""
-        wanted = planned.documents_content()
+        wanted = planned.content().documents()
 
         def differing(seen: Parameters) -> list[str]:
-            found = seen.documents_content()
+            found = seen.content().documents()
             names = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
             mode = _version_in(seen, self._mode)
             if brake is not None and (mode is None or not mode.same(brake)):

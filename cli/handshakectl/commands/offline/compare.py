@@ -1,6 +1,7 @@
 """`handshakectl compare`: what does this change of the policy change in effect? Offline."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,16 +67,11 @@ def _policy(option: str, files: Iterable[Path]) -> Policy:
 
 
 def _as_dict(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind.value,
-        "actions": [action.value for action in change.actions],
+    return asdict(change) | {
         "organizations": _names(change.organizations),
         "management_accounts": _names(change.management_accounts),
         "current_organizations": _names(change.current_organizations),
-        "roles": [role.value for role in change.roles],
         "times": [{"from": _time(stretch.since), "until": _time(stretch.until)} for stretch in change.times],
-        "sids_before": list(change.sids_before),
-        "sids_after": list(change.sids_after),
     }
 
 
