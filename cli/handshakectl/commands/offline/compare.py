@@ -13,14 +13,12 @@ from handshake_acceptor.policy.documents import load
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.options import Json
 from handshakectl.output import say, say_json
-from handshakectl.policy.comparison import Change, Kind, Names, compare, sentences
+from handshakectl.policy.comparison import Change, Names, compare, sentences
 from handshakectl.policy.files import read_documents
 from handshakectl.policy.mistakes import first_of
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
-
-_WIDENING = (Kind.NEWLY_ACCEPTED, Kind.NEWLY_DECLINED)
 
 
 @app.command("compare", cls=ManyValues)
@@ -53,7 +51,7 @@ def compare_files(
         )
     else:
         for change, sentence in zip(changes.changes, sentences(changes), strict=True):
-            say(sentence, "yellow" if change.kind in _WIDENING else None)
+            say(sentence, "yellow" if change.kind.widens else None)
         if not changes.changes:
             say("nothing changes in effect", "green")
     return EXIT_NO if changes.widen else EXIT_YES
