@@ -17,14 +17,13 @@ from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
-from handshake_core.handshake import Handshake
+from handshake_core.handshake import Handshake, Role
 from handshakectl.account.checks.acceptor import AcceptorChecks
 from handshakectl.account.checks.finding import Finding, Unclear, Verdict, Wrong, finding
 from handshakectl.account.counting import counts, lapsed
 from handshakectl.account.deployment import Deployment, is_look
 from handshakectl.account.standing import (
     POLITE_PERIOD,
-    UNKNOWN,
     USUAL_PERIOD,
     Evidence,
     LastRecord,
@@ -51,7 +50,7 @@ class Row:
     profile: str | None
     verdict: Standing
     why: tuple[Why, ...] = ()
-    organization: str = UNKNOWN
+    organization: str = Role.UNKNOWN.value
     deployed: str | None = None
     """The stack's status, or `NOT_DEPLOYED`."""
     mode: str | None = None
@@ -89,7 +88,7 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
         finding("organization", lambda: deployed.account.organization),
     ]
     stack, account = _seen(lambda: deployed.stack), _seen(lambda: deployed.account)
-    organization = account.organization if account else UNKNOWN
+    organization = account.organization if account else Role.UNKNOWN.value
     if findings[1].verdict is Verdict.WRONG and stack is None:
         nothing = Evidence(now, USUAL_PERIOD, organization, None, None, None, mistakes=tuple(_mistakes(findings)))
         return Row(account_id, profile, *judge(nothing, expected), organization, NOT_DEPLOYED)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handshakectl.account.checks.finding import Unclear, Wrong
@@ -14,6 +15,7 @@ from handshakectl.output import plural
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_sqs import SQSClient
 
@@ -120,6 +122,17 @@ class StackChecks:
     def _log_arn(self) -> str:
         return self._deployed.arn("logs", f"log-group:/aws/lambda/{self._deployed.name}:log-stream:any")
 
+    def _calls(self, name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+        """When each call of this name was made that AWS took, and its record; LookupEvents gives the newest first."""
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
+        wanted: list[LookupAttributeTypeDef] = [{"AttributeKey": "EventName", "AttributeValue": name}]
+        pages = cloudtrail.get_paginator("lookup_events")
+        for page in pages.paginate(LookupAttributes=wanted, StartTime=since, EndTime=until):
+            for event in page["Events"]:
+                record = json.loads(event["CloudTrailEvent"])
+                if "errorCode" not in record:
+                    yield event["EventTime"], record
+
     def _has_trail(self) -> bool:
         """Whether a trail records here what is written; without one EventBridge is sent no records.
 
@@ -154,9 +167,3 @@ def _logs_writes(selectors: Any) -> bool:
         if "Management" in fields["eventCategory"].get("Equals", []) and read_only != ["true"]:
             return True
     return False
-
-
-def record_of(event: Any) -> dict[str, Any]:
-    """CloudTrail's record, of an event as LookupEvents gives it."""
-    record: dict[str, Any] = json.loads(event["CloudTrailEvent"])
-    return record
