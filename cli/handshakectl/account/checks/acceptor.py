@@ -17,7 +17,7 @@ from handshakectl.account.deployment import is_look
 from handshakectl.failures import attempt
 from handshakectl.names import NAME
 from handshakectl.output import plural
-from handshakectl.policy.deployed_ceiling import deployed_ceiling
+from handshakectl.policy.deployed_ceiling import as_list, deployed_ceiling
 from handshakectl.policy.mistakes import first_of
 
 if TYPE_CHECKING:
@@ -221,8 +221,7 @@ def admitted_accounts(policy: str) -> set[str]:
     accounts: set[str] = set()
     for statement in json.loads(policy).get("Statement", ()):
         named = statement["Principal"]
-        principals = named if isinstance(named, str) else named["AWS"]
-        for each in [principals] if isinstance(principals, str) else principals:
+        for each in as_list(named if isinstance(named, str) else named["AWS"]):
             accounts.add(each.split(":")[4] if each.startswith("arn:") else each)
     return accounts
 

@@ -11,6 +11,7 @@ from handshakectl.account.checks.permissions import Refusal, refusals
 from handshakectl.account.deployment import Deployment
 from handshakectl.names import NAME
 from handshakectl.output import plural
+from handshakectl.policy.deployed_ceiling import granted
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -31,7 +32,7 @@ class Role:
     def role(self) -> str:
         """Asks IAM about handshakes inside and outside the ceiling, and about calls that the function never makes."""
         document: Any = self._iam.get_role_policy(RoleName=NAME, PolicyName=NAME)["PolicyDocument"]
-        accept, decline = _granted(document, _ACCEPT), _granted(document, _DECLINE)
+        accept, decline = granted(document, _ACCEPT), granted(document, _DECLINE)
         inside = [(action, arn) for action, arns in ((_ACCEPT, accept), (_DECLINE, decline)) for arn in _inside(arns)]
         around = list(self._around([*accept, *decline]))
         outside = [
@@ -78,19 +79,6 @@ def _matches(arn: str, patterns: list[str]) -> bool:
 
 
 _ADVICE = "look who changed the role or its boundary, then deploy again"
-
-
-def _granted(document: Any, action: str) -> list[str]:
-    """The resources on which a policy's statements allow an action."""
-    found: list[str] = []
-    for statement in document["Statement"]:
-        if statement["Effect"] == "Allow" and action in _many(statement["Action"]):
-            found += _many(statement["Resource"])
-    return found
-
-
-def _many(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 def _inside(patterns: Iterable[str]) -> list[str]:

@@ -37,20 +37,18 @@ def compare_files(
     """
     before, after = _policy("--base", base), _policy("--to", to)
     changes = compare(before, after)
+    told = list(zip(changes.changes, sentences(changes), strict=True))
     if as_json:
         say_json(
             {
                 "widens": changes.widen,
-                "changes": [
-                    _as_dict(change) | {"sentence": sentence}
-                    for change, sentence in zip(changes.changes, sentences(changes), strict=True)
-                ],
+                "changes": [_as_dict(change) | {"sentence": sentence} for change, sentence in told],
                 "base_version": before.version,
                 "to_version": after.version,
             }
         )
     else:
-        for change, sentence in zip(changes.changes, sentences(changes), strict=True):
+        for change, sentence in told:
             say(sentence, "yellow" if change.kind.widens else None)
         if not changes.changes:
             say("nothing changes in effect", "green")
