@@ -12,11 +12,10 @@ from handshakectl.output import sanitize
 
 T = TypeVar("T")
 
+DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+"""The codes with which services say that the caller lacks a permission."""
 _ADVICE = {
-    "AccessDenied": "the caller lacks the permission",
-    "AccessDeniedException": "the caller lacks the permission",
-    "AuthorizationError": "the caller lacks the permission",
-    "UnauthorizedOperation": "the caller lacks the permission",
+    **dict.fromkeys(DENIED, "the caller lacks the permission"),
     "ExpiredToken": "sign in again",
     "ExpiredTokenException": "sign in again",
     "InvalidClientTokenId": "the credentials are not valid here; sign in again",

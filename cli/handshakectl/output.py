@@ -12,28 +12,15 @@ from typing import Any
 
 import typer
 
-COLOURS = {
-    "ACCEPT": "green",
-    "ACCEPTED": "green",
-    "ALREADY_ACCEPTED": "green",
-    "DENY": "red",
-    "DECLINE": "red",
-    "DECLINED": "red",
-    "POLICY_INVALID": "red",
-    "NEEDS_HUMAN": "red",
-    "ok": "green",
-    "proven": "green",
-    "joined": "green",
-    "wrong": "red",
-    "false": "red",
-    "stuck": "red",
-    "unreachable": "red",
-    "written": "green",
-    "nothing differs": "green",
-    "refused": "red",
-    "failed": "red",
-    "stopped midway": "red",
-}
+_GOOD = (
+    *("ACCEPT", "ACCEPTED", "ALREADY_ACCEPTED"),
+    *("ok", "proven", "joined", "written", "nothing differs"),
+)
+_BAD = (
+    *("DENY", "DECLINE", "DECLINED", "POLICY_INVALID", "NEEDS_HUMAN"),
+    *("wrong", "false", "stuck", "unreachable", "refused", "failed", "stopped midway"),
+)
+COLOURS = {**dict.fromkeys(_GOOD, "green"), **dict.fromkeys(_BAD, "red")}
 """Colours of the words that a person looks for; every other word of their kind is yellow."""
 
 _EMAIL = re.compile(r"[^\s\"'<>]+@[^\s\"'<>]+")

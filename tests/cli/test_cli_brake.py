@@ -262,7 +262,7 @@ def test_of_five_hundred_accounts_a_second_run_writes_only_what_differs(monkeypa
     many = [f"5{n:011}" for n in range(500)]
     bad = set(many[::25])
     stores = {account: ParameterStore(mode="enforce", policy__old=document(deny("Old"))) for account in many}
-    monkeypatch.setattr("handshakectl.fleet.selection.targets", lambda *_: in_memory(stores))
+    monkeypatch.setattr("handshakectl.fleet.selection.Chosen.targets", lambda *_: in_memory(stores))
 
     def carried_out(*command):
         for store in stores.values():

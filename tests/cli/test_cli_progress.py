@@ -22,7 +22,9 @@ def shown(monkeypatch, stream, items, doing="reading"):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stderr", stream)
-    assert map_parallel(items, lambda item: item * 2, 2, doing=doing) == [item * 2 for item in items]
+    assert map_parallel(items, lambda item: item * 2, lambda item, why: why, 2, doing=doing) == [
+        item * 2 for item in items
+    ]
     return stream.getvalue()
 
 

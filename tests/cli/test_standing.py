@@ -9,7 +9,8 @@ import pytest
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.reporting.record import Outcome
-from handshakectl.account.standing import POLITE_PERIOD, UNKNOWN, Evidence, LastRecord, Standing, Waiting, Why, judge
+from handshake_core.handshake import Role
+from handshakectl.account.standing import POLITE_PERIOD, Evidence, LastRecord, Standing, Waiting, Why, judge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -72,8 +73,8 @@ def test_where_sweeps_step_back_it_may_wait_for_two_looks(minutes: int, standing
         (replace(BARE, mode=Mode.OBSERVE), ORG, Standing.NOT_INVITED),
         (replace(BARE, organization=ORG), ORG, Standing.JOINED),
         (replace(BARE, organization="o-another0001"), ORG, Standing.NOT_INVITED),
-        (replace(BARE, organization=UNKNOWN), ORG, Standing.STUCK),
-        (replace(BARE, organization=UNKNOWN), None, Standing.STUCK),
+        (replace(BARE, organization=Role.UNKNOWN), ORG, Standing.STUCK),
+        (replace(BARE, organization=Role.UNKNOWN), None, Standing.STUCK),
         (replace(BARE, last_look=None), None, Standing.STUCK),
         (replace(BARE, last_look=None, deployed_at=NOW - MINUTE), None, Standing.WAITING),
         (replace(BARE, last_look=None, deployed_at=NOW - 11 * MINUTE), None, Standing.STUCK),

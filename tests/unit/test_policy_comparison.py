@@ -120,11 +120,30 @@ def kinds(before: Decision, after: Decision) -> set[Kind]:
     return {new if after_ else old for new, old, before_, after_ in changed if before_ is not after_}
 
 
+def names_it(names: Names, name: str) -> bool:
+    return (name in names.names) is not names.all_but
+
+
+def covers(change: Change, asked: Handshake, asker: Account, now: datetime) -> bool:
+    """Whether the change is about the decision on this handshake, for this account, at this moment."""
+
+    current = change.current_organizations
+    own = current == Names((OWN,))
+    return (
+        asked.action in change.actions
+        and names_it(change.organizations, asked.organization_id)
+        and names_it(change.management_accounts, asked.management_account_id)
+        and (asker.organization == asked.organization_id if own else names_it(current, asker.organization))
+        and asker.role in MAY_ACCEPT[asked.action]
+        and any((each.since or EARLIEST) <= now <= (each.until or LATEST) for each in change.times)
+    )
+
+
 def check(base: Policy, to: Policy, changes: Changes, situation: Situation) -> set[Kind]:
     """Holds one situation against `decide`; returns the kinds that were named."""
     before, after = (decide(situation[0], policy, *situation[1:]) for policy in (base, to))
     expected = kinds(before, after)
-    covering = [change for change in changes.changes if change.covers(*situation)]
+    covering = [change for change in changes.changes if covers(change, *situation)]
     named = {change.kind for change in covering}
     about = (situation, before.kind, after.kind, before.sids, after.sids, sentences(changes))
     assert bool(named) is (before.kind is not after.kind), about
@@ -143,7 +162,7 @@ def within(source: random.Random, change: Change) -> Situation:
     """A situation that the change names, put together from its fields."""
 
     def one(names: Names, every: list[str]) -> str:
-        return source.choice([name for name in every if name in names])
+        return source.choice([name for name in every if names_it(names, name)])
 
     action = source.choice(change.actions)
     organization = one(change.organizations, EVERY_ORGANIZATION)
@@ -155,7 +174,7 @@ def within(source: random.Random, change: Change) -> Situation:
         and (
             each.organization == organization
             if change.current_organizations == Names((OWN,))
-            else each.organization in change.current_organizations
+            else names_it(change.current_organizations, each.organization)
         )
     ]
     assert {each.role for each in accounts} <= set(change.roles)
@@ -185,7 +204,7 @@ def test_of_some_pairs_every_situation_is_tried_and_every_sid_is_needed() -> Non
         before: dict[Change, set[str]] = {change: set() for change in changes.changes}
         after: dict[Change, set[str]] = {change: set() for change in changes.changes}
         for situation in ALL:
-            covering = [change for change in changes.changes if change.covers(*situation)]
+            covering = [change for change in changes.changes if covers(change, *situation)]
             decisions = [decide(situation[0], policy, *situation[1:]) for policy in (base, to)]
             assert bool(covering) is (decisions[0].kind is not decisions[1].kind)
             for change in covering:

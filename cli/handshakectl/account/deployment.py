@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import DescribeRuleResponseTypeDef
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -116,6 +117,13 @@ class Deployment:
         """The sweep's schedule."""
         scheduler: EventBridgeSchedulerClient = self.aws.client("scheduler")
         return scheduler.get_schedule(Name=f"{NAME}-sweep", GroupName=NAME)
+
+    def rules_on(self, bus: str) -> Iterator[tuple[str, DescribeRuleResponseTypeDef]]:
+        """The rules on a bus that wake the function, by name."""
+        events: EventBridgeClient = self.aws.client("events")
+        arn = self.function["FunctionArn"]
+        for name in events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]:
+            yield name, events.describe_rule(Name=name, EventBusName=bus)
 
     @once
     def bus_policy(self) -> str | None:

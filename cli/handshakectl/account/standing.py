@@ -13,9 +13,8 @@ from enum import StrEnum
 from handshake_acceptor.policy.decide import NONE, DecisionKind
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.reporting.record import Outcome
+from handshake_core.handshake import Role
 
-UNKNOWN = "UNKNOWN"
-"""The organization, where AWS does not tell."""
 USUAL_PERIOD = timedelta(minutes=5)
 POLITE_PERIOD = timedelta(hours=1)
 """Between two looks of an account whose sweeps step back, because its organization's lists are throttled."""
@@ -73,6 +72,7 @@ class Evidence:
     period: timedelta
     """Between two sweeps that look."""
     organization: str
+    """`Role.UNKNOWN` where AWS does not tell."""
     mode: Mode | None
     changed: datetime | None
     """When policy or mode last changed."""
@@ -113,7 +113,7 @@ def _stuck(seen: Evidence) -> list[Why]:
     found = []
     if seen.policy_invalid:
         found.append(Why("POLICY_INVALID", seen.policy_invalid.message))
-    if seen.organization == UNKNOWN:
+    if seen.organization == Role.UNKNOWN:
         found.append(Why("ORGANIZATION_UNKNOWN", "which organization the account is in cannot be told"))
     looked, unseen = seen.last_look, max(LONGEST_UNSEEN, 2 * seen.period)
     if looked is None:

@@ -8,24 +8,22 @@ call for every further page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from handshake_acceptor.observed import LIST_UNREADABLE, ObservedState, is_pending
-from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.reporting.record import Outcome
 from handshake_core import retry
-from handshake_core.handshake import Account, Handshake
+from handshake_core.handshake import Handshake, Role
 from handshakectl.account.checks.acceptor import AcceptorChecks
 from handshakectl.account.checks.finding import Finding, Unclear, Verdict, Wrong, finding
 from handshakectl.account.counting import counts, lapsed
 from handshakectl.account.deployment import Deployment, is_look
 from handshakectl.account.standing import (
     POLITE_PERIOD,
-    UNKNOWN,
     USUAL_PERIOD,
     Evidence,
     LastRecord,
@@ -37,6 +35,7 @@ from handshakectl.account.standing import (
 from handshakectl.account.waiting import decided
 from handshakectl.output import label
 from handshakectl.policy.mistakes import first_of
+from handshakectl.policy.parameters import Parameters
 
 NOT_DEPLOYED = "not deployed"
 
@@ -51,7 +50,7 @@ class Row:
     profile: str | None
     verdict: Standing
     why: tuple[Why, ...] = ()
-    organization: str = UNKNOWN
+    organization: str = Role.UNKNOWN.value
     deployed: str | None = None
     """The stack's status, or `NOT_DEPLOYED`."""
     mode: str | None = None
@@ -64,28 +63,15 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {
-            "account_id": self.account_id,
-            "profile": self.profile,
-            "verdict": self.verdict.value,
-            "organization": self.organization,
-            "deployed": self.deployed,
-            "mode": self.mode,
-            "policy_version": self.policy_version,
-            "pending": self.pending,
-            "last_run": self.last_run.isoformat(timespec="seconds") if self.last_run else None,
-            "last_look": self.last_look.isoformat(timespec="seconds") if self.last_look else None,
-            "why": [{"code": each.code, "message": each.message} for each in self.why],
-        }
+        return asdict(self) | {"last_run": _iso(self.last_run), "last_look": _iso(self.last_look)}
 
     def cells(self) -> list[str]:
         """For a table with `HEADERS`."""
-        looked = self.last_look.isoformat(timespec="seconds") if self.last_look else None
         seen = (self.organization, self.deployed, self.mode, self.policy_version)
         pending = None if self.pending is None else str(self.pending)
         unseen = "-" if self.deployed == NOT_DEPLOYED else "?"
         why = "; ".join(f"{each.code}: {each.message}" for each in self.why)
-        cells = (cell or unseen for cell in (*seen, pending, looked))
+        cells = (cell or unseen for cell in (*seen, pending, _iso(self.last_look)))
         return [self.verdict, label(self.account_id, self.profile), *cells, why]
 
 
@@ -101,10 +87,9 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
         finding("stack", check.stack),
         finding("organization", lambda: deployed.account.organization),
     ]
-    stack_status = _seen(lambda: str(deployed.stack["StackStatus"]))
-    account = _seen(lambda: deployed.account)
-    organization = account.organization if account else UNKNOWN
-    if findings[1].verdict is Verdict.WRONG and stack_status is None:
+    stack, account = _seen(lambda: deployed.stack), _seen(lambda: deployed.account)
+    organization = account.organization if account else Role.UNKNOWN.value
+    if findings[1].verdict is Verdict.WRONG and stack is None:
         nothing = Evidence(now, USUAL_PERIOD, organization, None, None, None, mistakes=tuple(_mistakes(findings)))
         return Row(account_id, profile, *judge(nothing, expected), organization, NOT_DEPLOYED)
     findings += [
@@ -112,28 +97,32 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
         finding("handshakes", lambda: str(len(deployed.handshakes))),
         finding("log", lambda: str(len(deployed.said))),
     ]
+    parameters, listed = _seen(lambda: deployed.parameters), _seen(lambda: deployed.handshakes)
     said = _seen(lambda: deployed.said) or []
     runs = [(at, record) for at, record in said if record["message"] == "run"]
     looks = [at for at, record in runs if is_look(record) and not _list_unread(record)]
     polite = any(not is_look(record) for _, record in runs)
-    snapshot = _seen(lambda: deployed.snapshot)
-    policy = snapshot.policy if snapshot else None
-    waiting = tuple(_waiting(deployed, account, said, expected, now)) if snapshot and account else ()
-    mistakes = [*_mistakes(findings), *([] if waiting else _failed(runs))]
+    mode, policy = (parameters.shown_mode, parameters.snapshot().policy) if parameters else (None, None)
     valid = policy if isinstance(policy, Policy) else None
-    mode = _seen(lambda: deployed.parameters.mode)
+    pending = None if listed is None else [each for each in listed if is_pending(each, now)]
+    waiting: tuple[Waiting, ...] = ()
+    if parameters and account:
+        view = ObservedState(tuple(pending or ()), parameters.snapshot(), account, len(pending or ()))
+        waiting = tuple(_waiting(view, valid, said, expected))
+    known = [each for each in listed or () if isinstance(each, Handshake) and counts(each, valid, expected)]
+    mistakes = [*_mistakes(findings), *([] if waiting else _failed(runs))]
     evidence = Evidence(
         now,
         max(deployed.period, POLITE_PERIOD) if polite else deployed.period,
         organization,
-        Mode.OBSERVE if mode is None else Mode(mode) if mode in set(Mode) else None,
-        _seen(lambda: _changed(deployed)),
+        None if mode == "INVALID" else Mode(mode or Mode.OBSERVE),
+        _changed(parameters) if parameters else None,
         looks[-1] if looks else None,
-        _seen(lambda: deployed.stack.get("CreationTime")),
+        stack.get("CreationTime") if stack else None,
         tuple(mistakes),
         Why("POLICY_INVALID", first_of(policy)) if isinstance(policy, InvalidPolicy) else None,
         waiting,
-        _seen(lambda: _lapsed(deployed, valid, account, expected, now)) if account else None,
+        lapsed(known, organization, now) if account else None,
     )
     verdict, why = judge(evidence, expected)
     unclear = tuple(_why(each) for each in findings if each.verdict is Verdict.CANNOT_TELL)
@@ -145,10 +134,10 @@ def row_of(deployed: Deployment, profile: str | None, expected: str | None) -> R
         verdict,
         why,
         organization,
-        stack_status,
-        mode if mode is None or mode in set(Mode) else "INVALID",
+        stack["StackStatus"] if stack else None,
+        mode,
         valid.version if valid else None,
-        _seen(lambda: len(_pending(deployed, now))),
+        None if pending is None else len(pending),
         runs[-1][0] if runs else None,
         evidence.last_look,
     )
@@ -166,6 +155,10 @@ def standing_of(deployed: Deployment) -> str:
     return f"{row.verdict}: {why}" if why else f"{row.pending} pending, none of them awaited; in {row.organization}"
 
 
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None
+
+
 def _mistakes(findings: Iterable[Finding]) -> Iterator[Why]:
     return (_why(each) for each in findings if each.verdict is Verdict.WRONG)
 
@@ -177,31 +170,21 @@ def _failed(runs: list[tuple[datetime, dict[str, Any]]]) -> Iterator[Why]:
 
 
 def _waiting(
-    deployed: Deployment,
-    account: Account,
-    said: list[tuple[datetime, dict[str, Any]]],
-    expected: str | None,
-    now: datetime,
+    view: ObservedState, policy: Policy | None, said: list[tuple[datetime, dict[str, Any]]], expected: str | None
 ) -> Iterator[Waiting]:
     """What waits and counts, as the function would decide it now, each with what its last run said."""
-    pending = _seen(lambda: _pending(deployed, now)) or []
-    policy = deployed.snapshot.policy
     last = {record.get("handshake_id"): (at, record) for at, record in said if record["message"] == "decision"}
-    for each in decided(ObservedState(tuple(pending), deployed.snapshot, account, len(pending))):
+    for each in decided(view):
         known = each.handshake if isinstance(each.handshake, Handshake) else None
         # Of one that cannot be read nobody can tell whose it is: it may be the one that is awaited.
-        if known is None or counts(known, policy if isinstance(policy, Policy) else None, expected):
+        if known is None or counts(known, policy, expected):
             yield Waiting(
                 known.requested_at if known else None,
                 each.decision.kind,
-                _why_of(each),
+                Why(each.decision.kind.value, "; ".join(reason.message for reason in each.reasons)),
                 _last(*last[each.handshake.id]) if each.handshake.id in last else None,
                 each.outcome is Outcome.NEEDS_HUMAN,
             )
-
-
-def _why_of(each: Plan) -> Why:
-    return Why(each.decision.kind.value, "; ".join(reason.message for reason in each.reasons))
 
 
 def _last(at: datetime, record: dict[str, Any]) -> LastRecord:
@@ -209,19 +192,8 @@ def _last(at: datetime, record: dict[str, Any]) -> LastRecord:
     return LastRecord(at, outcome, Why(outcome, str(record.get("summary") or outcome)))
 
 
-def _pending(deployed: Deployment, now: datetime) -> list[Any]:
-    return [each for each in deployed.handshakes if is_pending(each, now)]
-
-
-def _lapsed(
-    deployed: Deployment, policy: Policy | None, account: Account, expected: str | None, now: datetime
-) -> Why | None:
-    known = [each for each in deployed.handshakes if isinstance(each, Handshake) and counts(each, policy, expected)]
-    return lapsed(known, account.organization, now)
-
-
-def _changed(deployed: Deployment) -> datetime | None:
-    dates = (raw.get("LastModifiedDate") for raw in deployed.parameters.raw.values())
+def _changed(parameters: Parameters) -> datetime | None:
+    dates = (raw.get("LastModifiedDate") for raw in parameters.raw.values())
     return max((each for each in dates if isinstance(each, datetime)), default=None)
 
 

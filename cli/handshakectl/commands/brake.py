@@ -7,6 +7,7 @@ import typer
 
 from handshakectl.errors import BadInput
 from handshakectl.fleet.asked import Asked, asked
+from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.verbs import ManyValues
 
@@ -37,4 +38,5 @@ def brake(
     if foreign and switch is Switch.ON:
         raise BadInput("--foreign: is for off; on is set over whatever there is")
     on = switch is Switch.ON
-    return options.carry_out("brake", lambda shown: change.brake(shown, on, foreign), options.selection())
+    order = Order("brake", lambda shown: change.brake(shown, on, foreign), options.prefix, options)
+    return carry_out(options.selection(), order)

@@ -11,22 +11,10 @@ from handshake_core.handshake import ORGANIZATION_ID
 from handshakectl.account.checks.examine import examine
 from handshakectl.account.checks.finding import Finding, Verdict, not_entered
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
+from handshakectl.fleet.asked import asked
 from handshakectl.fleet.grouping import alike, totals
-from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, selected
-from handshakectl.options import (
-    PARALLEL,
-    Accounts,
-    AccountsFile,
-    Json,
-    Parallel,
-    Prefix,
-    Profile,
-    Profiles,
-    Region,
-    Role,
-    prefix,
-)
+from handshakectl.fleet.parallel import map_parallel
+from handshakectl.fleet.selection import Chosen, Target
 from handshakectl.output import label, plural, say, say_json, say_table, word
 from handshakectl.verbs import ManyValues
 
@@ -45,16 +33,14 @@ class _Examined:
     def healthy(self) -> bool:
         return all(found.verdict is Verdict.OK for found in self.findings)
 
-    @property
-    def label(self) -> str:
-        return label(self.account_id, self.profile)
-
     def as_dict(self) -> dict[str, Any]:
         return {"healthy": self.healthy, "checks": [found.as_dict() for found in self.findings]}
 
 
 @app.command(cls=ManyValues)
+@asked()
 def doctor(
+    options: Chosen,
     expect_current: Annotated[
         str | None,
         typer.Option(
@@ -63,11 +49,6 @@ def doctor(
             help="Before a wave: the organization that every account is in now. One table, a row an account.",
         ),
     ] = None,
-    profiles: Profiles = None,
-    role: Role = None,
-    accounts: Accounts = None,
-    accounts_file: AccountsFile = None,
-    parallel: Parallel = PARALLEL,
     stack: Annotated[
         str | None,
         typer.Option(
@@ -77,10 +58,6 @@ def doctor(
             show_default="the acceptor",
         ),
     ] = None,
-    profile: Profile = None,
-    region: Region = None,
-    path: Prefix = None,
-    as_json: Json = False,
 ) -> int:
     """Check what is deployed in an account, or in many: is it whole, awake, and allowed to do its work?
 
@@ -88,8 +65,7 @@ def doctor(
     """
     if expect_current is not None and expect_current != NONE and not ORGANIZATION_ID.fullmatch(expect_current):
         raise BadInput(f"--expect-current: {expect_current!r} is neither {NONE} nor an organization's id")
-    where = prefix(path)
-    selection = selected(profile, region, profiles, role, accounts, accounts_file, parallel)
+    where, selection = options.prefix, options.selection()
 
     def examined(target: Target) -> _Examined:
         aws, caller = target.enter()
@@ -98,16 +74,10 @@ def doctor(
     if selection.alone:
         every = [examined(selection.targets[0])]
     else:
-        answers = map_parallel(selection.targets, examined, parallel, doing="examining")
-        every = [
-            _Examined(target.account_id, target.profile, [not_entered(answer.why)])
-            if isinstance(answer, Failed)
-            else answer
-            for target, answer in zip(selection.targets, answers, strict=True)
-        ]
-    if as_json and selection.alone:
+        every = map_parallel(selection.targets, examined, _not_entered, options.parallel, doing="examining")
+    if options.as_json and selection.alone:
         say_json(every[0].as_dict())
-    elif as_json:
+    elif options.as_json:
         say_json([{"account_id": one.account_id, "profile": one.profile} | one.as_dict() for one in every])
     elif expect_current is not None:
         _say_table(every)
@@ -119,6 +89,10 @@ def doctor(
     return EXIT_YES if all(one.healthy for one in every) else EXIT_NO
 
 
+def _not_entered(target: Target, why: str) -> _Examined:
+    return _Examined(target.account_id, target.profile, [not_entered(why)])
+
+
 def _say_table(every: list[_Examined]) -> None:
     """A row an account and a column a check; what is not well stands in the last one."""
     checks = list(dict.fromkeys(found.check for one in every for found in one.findings))
@@ -127,14 +101,19 @@ def _say_table(every: list[_Examined]) -> None:
         verdicts = {found.check: found.verdict.value for found in one.findings}
         why = "; ".join(f"{each.check}: {_told(each)}" for each in one.findings if each.verdict is not Verdict.OK)
         cells = (verdicts.get(check, "") for check in checks)
-        rows.append(["ok" if one.healthy else "not ok", one.label, *cells, why])
+        rows.append(["ok" if one.healthy else "not ok", label(one.account_id, one.profile), *cells, why])
     say_table(("ready", "account", *checks, "why"), rows)
     _say_totals(every)
 
 
 def _say_many(every: list[_Examined]) -> None:
     """What is not well, each once with the accounts in which it is so."""
-    bad = [(found, one.label) for one in every for found in one.findings if found.verdict is not Verdict.OK]
+    bad = [
+        (found, label(one.account_id, one.profile))
+        for one in every
+        for found in one.findings
+        if found.verdict is not Verdict.OK
+    ]
     for found, same in alike(bad, lambda each: each[0]):
         say(f"{plural(len(same), 'account')} ({', '.join(name for _, name in same)}):")
         _say(found)

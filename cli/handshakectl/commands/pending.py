@@ -7,7 +7,6 @@ import typer
 from handshake_acceptor.organizations import Organizations
 from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.decide import DecisionKind, InvalidPolicy
-from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.store import PolicySnapshot
 from handshake_acceptor.reporting.record import Outcome, Record
 from handshake_core import retry
@@ -54,7 +53,7 @@ def pending(
         return parameters.snapshot()
 
     view = look(organizations, policy_now, caller)
-    mode = parameters.mode if parameters.mode is None or parameters.mode in set(Mode) else "INVALID"
+    mode = parameters.shown_mode
     plans = decided(view)
     policy = view.snapshot.policy
     valid = not isinstance(policy, InvalidPolicy)

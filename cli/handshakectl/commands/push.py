@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
-from handshake_acceptor.policy.decide import InvalidPolicy
 from handshake_acceptor.policy.documents import Document, load
 from handshakectl.errors import BadInput
 from handshakectl.fleet.asked import Asked, asked
-from handshakectl.options import prefix
+from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.change import Change
 from handshakectl.policy.files import read_documents
-from handshakectl.policy.mistakes import first_of
+from handshakectl.policy.mistakes import first_of, of_all
 from handshakectl.policy.sizes import too_long
 from handshakectl.policy.writer import Shown
 from handshakectl.verbs import ManyValues
@@ -40,7 +39,7 @@ def push(
     Many accounts are written side by side with --profiles, or with --role and --accounts: FILE... before the options.
     Exit status 0 only if every account is as wanted; push again after a failure, and only what differs is written.
     """
-    where, limit = prefix(options.path), ceiling(options.settings)
+    where, limit = options.prefix, ceiling(options.settings)
     documents = change.named(read_documents(files), name, where)
     selection = options.selection()
     if not selection.alone:
@@ -50,11 +49,10 @@ def push(
     def plan(shown: Shown) -> Change:
         return change.push(shown, documents, limit if options.settings else shown.ceiling or limit, now)
 
-    return options.carry_out("push", plan, selection)
+    return carry_out(selection, Order("push", plan, where, options))
 
 
 def _refuse_mistakes(documents: list[Document]) -> None:
     """What is wrong with the documents themselves is wrong in every account: none is asked. Raises `BadInput`."""
-    parts = [part for part in (too_long(documents), load(documents)) if isinstance(part, InvalidPolicy)]
-    if parts:
-        raise BadInput(first_of(InvalidPolicy.together(*parts)))
+    if invalid := of_all(too_long(documents), load(documents)):
+        raise BadInput(first_of(invalid))

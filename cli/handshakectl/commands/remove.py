@@ -7,7 +7,7 @@ import typer
 
 from handshakectl.errors import BadInput
 from handshakectl.fleet.asked import Asked, asked
-from handshakectl.options import prefix
+from handshakectl.fleet.writing import Order, carry_out
 from handshakectl.policy import change
 from handshakectl.policy.parameters import why_no_name
 from handshakectl.verbs import ManyValues
@@ -28,7 +28,7 @@ def remove(
 
     Several are taken away while the mode is observe. A document that is not there is as it should be.
     """
-    where = prefix(options.path)
+    where = options.prefix
     if bool(names) is every:
         raise BadInput("remove: which documents? Give either NAME... or --all")
     for name in names or []:
@@ -39,4 +39,5 @@ def remove(
             raise BadInput(f"remove: {where}policy/{name} {text}")
     parameters = None if every else [f"{where}policy/{name}" for name in dict.fromkeys(names or [])]
     now = datetime.now(UTC)
-    return options.carry_out("remove", lambda shown: change.remove(shown, parameters, now), options.selection())
+    order = Order("remove", lambda shown: change.remove(shown, parameters, now), where, options)
+    return carry_out(options.selection(), order)

@@ -11,21 +11,11 @@ from botocore.config import Config
 from handshakectl.account.session import Aws
 from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES, BadInput
 from handshakectl.failures import attempt
+from handshakectl.fleet.asked import asked
 from handshakectl.fleet.grouping import totals
-from handshakectl.fleet.parallel import Failed, map_parallel
-from handshakectl.fleet.selection import Target, targets
+from handshakectl.fleet.parallel import map_parallel
+from handshakectl.fleet.selection import Chosen, Target
 from handshakectl.names import NAME
-from handshakectl.options import (
-    PARALLEL,
-    Accounts,
-    AccountsFile,
-    Json,
-    Parallel,
-    Profile,
-    Profiles,
-    Region,
-    Role,
-)
 from handshakectl.output import complain, label, sanitize, say, say_json, say_table
 from handshakectl.verbs import ManyValues
 
@@ -58,36 +48,26 @@ class _Ran:
 
 
 @app.command(cls=ManyValues)
+@asked("path")
 def run(
+    options: Chosen,
     function: Annotated[str, typer.Option(metavar="NAME", help="The deployed function.")] = NAME,
-    profiles: Profiles = None,
-    role: Role = None,
-    accounts: Accounts = None,
-    accounts_file: AccountsFile = None,
-    parallel: Parallel = PARALLEL,
-    profile: Profile = None,
-    region: Region = None,
-    as_json: Json = False,
 ) -> int:
     """Invoke the deployed function now and show its decisions.
 
     Exit status 1 if it failed in any account, or if a decision needs a person (NEEDS_HUMAN).
     """
-    many = targets(profile, region, profiles, role, accounts, accounts_file, parallel)
+    many = options.targets()
     if not many:
-        return _alone(Aws(profile, region), function, as_json)
+        return _alone(Aws(options.profile, options.region), function, options.as_json)
     interrupted = Event()
 
     def invoke(target: Target) -> _Ran:
         aws, caller = target.enter()
         return _invoke(aws, function, _Ran(caller.account_id, target.profile))
 
-    answers = map_parallel(many, invoke, parallel, doing="running", interrupted=interrupted)
-    ran = [
-        _Ran(target.account_id, target.profile, failure=answer.why) if isinstance(answer, Failed) else answer
-        for target, answer in zip(many, answers, strict=True)
-    ]
-    if as_json:
+    ran = map_parallel(many, invoke, _not_entered, options.parallel, doing="running", interrupted=interrupted)
+    if options.as_json:
         say_json([{"account_id": each.account_id, "profile": each.profile} | each.as_dict() for each in ran])
     else:
         say_table(("result", "account", "mode", *_HEADERS), [row for each in ran for row in _rows(each)])
@@ -95,6 +75,10 @@ def run(
     if interrupted.is_set():
         return EXIT_INTERRUPTED
     return EXIT_YES if all(each.well for each in ran) else EXIT_NO
+
+
+def _not_entered(target: Target, why: str) -> _Ran:
+    return _Ran(target.account_id, target.profile, failure=why)
 
 
 def _alone(aws: Aws, function: str, as_json: bool) -> int:

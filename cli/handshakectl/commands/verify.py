@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from handshakectl.account.checks.finding import Verdict
 from handshakectl.account.deployment import Deployment
 from handshakectl.account.session import Aws
 from handshakectl.account.verification.everything import checks_of
-from handshakectl.account.verification.proof import HEADERS, Verdict, proved
+from handshakectl.account.verification.proof import HEADERS, WORDS, proved
 from handshakectl.account.verification.wakes import Patience
 from handshakectl.errors import EXIT_NO, EXIT_YES
 from handshakectl.options import Json, Prefix, Profile, Region, prefix
@@ -61,13 +62,13 @@ def verify(
             found.append(proved(check))
             done(len(found))
     verdicts = [proof.verdict for proof in found]
-    well = Verdict.FALSE not in verdicts and (allow_unknown or Verdict.CANNOT_TELL not in verdicts)
+    well = WORDS[Verdict.WRONG] not in verdicts and (allow_unknown or WORDS[Verdict.CANNOT_TELL] not in verdicts)
     if as_json:
         answer = {"account_id": caller.account_id, "region": aws.region, "well": well}
         say_json(answer | {"checks": [proof.as_dict() for proof in found]})
     else:
         say_table(HEADERS, [proof.cells() for proof in found])
-        say(", ".join(f"{verdicts.count(each)} {each}" for each in Verdict))
+        say(", ".join(f"{verdicts.count(each)} {each}" for each in WORDS.values()))
     return EXIT_YES if well else EXIT_NO
 
 

@@ -13,10 +13,11 @@ from handshakectl.output import plural, progress_bar
 
 T = TypeVar("T")
 R = TypeVar("R")
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class _Failed:
     """Why there is no answer from an account."""
 
     why: str
@@ -27,17 +28,20 @@ class Failed:
 def map_parallel(
     items: Sequence[T],
     work: Callable[[T], R],
+    failed: Callable[[T, str], F],
     parallel: int,
     *,
     doing: str,
     interrupted: Event | None = None,
-) -> list[R | Failed]:
+) -> list[R | F]:
     """What the work came to for each, in their order, at most so many at the same time.
+
+    `failed` makes an answer of why there is none.
 
     `doing` names what is under way, for the progress on a terminal. An interrupt lets those end that are under way, and
     begins no other; work that writes gives an event, which is set then, to tell how far it came.
     """
-    answers: dict[int, R | Failed] = {}
+    answers: dict[int, R | _Failed] = {}
     writes, interrupted = interrupted is not None, interrupted or Event()
     ready = Event()
 
@@ -65,12 +69,15 @@ def map_parallel(
                 raise
         finally:
             ready.set()
-    return _told_apart([answers.get(index, Failed("interrupted before it began")) for index in range(len(items))])
+    told = _told_apart([answers.get(index, _Failed("interrupted before it began")) for index in range(len(items))])
+    return [
+        failed(item, each.why) if isinstance(each, _Failed) else each for item, each in zip(items, told, strict=True)
+    ]
 
 
-def _told_apart(answers: list[R | Failed]) -> list[R | Failed]:
+def _told_apart(answers: list[R | _Failed]) -> list[R | _Failed]:
     """Says where to look for a role that cannot be assumed, for which STS has one answer: where others can, or none."""
-    refused = [each for each in answers if isinstance(each, Failed) and each.entry]
+    refused = [each for each in answers if isinstance(each, _Failed) and each.entry]
     others = len(answers) - len(refused)
     if not refused or len(answers) == 1:
         return answers
@@ -80,14 +87,14 @@ def _told_apart(answers: list[R | Failed]) -> list[R | Failed]:
             f"{plural(others, 'other account')} did not refuse, so look at this one: its number, its role, its trust"
         )
     return [
-        replace(each, why=f"{each.why}; {advice}") if isinstance(each, Failed) and each.entry else each
+        replace(each, why=f"{each.why}; {advice}") if isinstance(each, _Failed) and each.entry else each
         for each in answers
     ]
 
 
-def _answer(work: Callable[[T], R], item: T) -> R | Failed:
+def _answer(work: Callable[[T], R], item: T) -> R | _Failed:
     try:
         return work(item)
     except (BadInput, *retry.READ_FAILURES) as error:
         why = str(error) if isinstance(error, BadInput) else explained(error)
-        return Failed(why, isinstance(error, EntryRefused))
+        return _Failed(why, isinstance(error, EntryRefused))

@@ -1,7 +1,5 @@
 """Which accounts a command is for: a profile for each, or a role of the same name in all of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +15,19 @@ from handshakectl.account.session import Aws, Caller, of_profiles
 from handshakectl.errors import BadInput, EntryRefused
 from handshakectl.failures import error_code
 from handshakectl.fleet.grouping import alike
+from handshakectl.options import (
+    PARALLEL,
+    Accounts,
+    AccountsFile,
+    Json,
+    Parallel,
+    Prefix,
+    Profile,
+    Profiles,
+    Region,
+    Role,
+    prefix,
+)
 from handshakectl.output import sanitize
 from handshakectl.policy.files import read_text
 
@@ -41,44 +52,6 @@ class Target:
     """The account, and who calls there. Raises what botocore raises."""
 
 
-def targets(
-    profile: str | None,
-    region: str | None,
-    profiles: list[str] | None,
-    role: str | None,
-    accounts: list[str] | None,
-    accounts_file: Path | None,
-    parallel: int,
-) -> list[Target]:
-    """The accounts that the options name; none where none of them is given. Raises `BadInput`."""
-    if profiles:
-        if profile or role or accounts or accounts_file:
-            raise BadInput("--profiles: goes with none of --profile, --role, --accounts and --accounts-file")
-        _unique(("--profiles", name) for name in profiles)
-        return [
-            Target(None, name, _own(make)) for name, make in zip(profiles, of_profiles(profiles, region), strict=True)
-        ]
-    ids = _unique(_ids(accounts or [], accounts_file))
-    if role is None:
-        if ids:
-            raise BadInput(f"{'--accounts' if accounts else '--accounts-file'}: needs --role, the role to assume there")
-        return []
-    arn = _ROLE_ARN.fullmatch(role)
-    name = arn[3] if arn else role.removeprefix("/")
-    if not _ROLE.fullmatch(name):
-        raise BadInput(f"--role: {role!r} is neither a role's name, with its path if it has one, nor its ARN")
-    if arn and ids:
-        raise BadInput("--role: an ARN names its account already; give the role's name with --accounts")
-    ids = [arn[2]] if arn else ids
-    if not ids:
-        raise BadInput("--role: needs --accounts or --accounts-file")
-    aws = Aws(profile, region)
-    caller = aws.caller()
-    if arn and arn[1] != caller.partition:
-        raise BadInput(f"--role: is in the partition {arn[1]}, and the credentials are for {caller.partition}")
-    return _with_role(aws, caller, name, ids, parallel)
-
-
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The accounts that a command is for."""
@@ -88,20 +61,60 @@ class Selection:
     """Whether it is the caller's own account, because none was named."""
 
 
-def selected(
-    profile: str | None,
-    region: str | None,
-    profiles: list[str] | None,
-    role: str | None,
-    accounts: list[str] | None,
-    accounts_file: Path | None,
-    parallel: int,
-) -> Selection:
-    """The accounts that the options name, or the caller's own. Raises `BadInput`."""
-    if many := targets(profile, region, profiles, role, accounts, accounts_file, parallel):
-        return Selection(many, alone=False)
-    aws = Aws(profile, region)
-    return Selection([Target(None, profile, _own(lambda: aws))], alone=True)
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Which accounts a verb was asked about, and how to answer. The order of the fields is that of `--help`."""
+
+    profiles: Profiles = None
+    role: Role = None
+    accounts: Accounts = None
+    accounts_file: AccountsFile = None
+    parallel: Parallel = PARALLEL
+    profile: Profile = None
+    region: Region = None
+    path: Prefix = None
+    as_json: Json = False
+
+    @property
+    def prefix(self) -> str:
+        """The path of the policy's parameters. Raises `BadInput`."""
+        return prefix(self.path)
+
+    def targets(self) -> list[Target]:
+        """The accounts that the options name; none where none of them is given. Raises `BadInput`."""
+        if self.profiles:
+            if self.profile or self.role or self.accounts or self.accounts_file:
+                raise BadInput("--profiles: goes with none of --profile, --role, --accounts and --accounts-file")
+            _unique(("--profiles", name) for name in self.profiles)
+            made = of_profiles(self.profiles, self.region)
+            return [Target(None, name, _own(make)) for name, make in zip(self.profiles, made, strict=True)]
+        ids = _unique(_ids(self.accounts or [], self.accounts_file))
+        if self.role is None:
+            if ids:
+                option = "--accounts" if self.accounts else "--accounts-file"
+                raise BadInput(f"{option}: needs --role, the role to assume there")
+            return []
+        arn = _ROLE_ARN.fullmatch(self.role)
+        name = arn[3] if arn else self.role.removeprefix("/")
+        if not _ROLE.fullmatch(name):
+            raise BadInput(f"--role: {self.role!r} is neither a role's name, with its path if it has one, nor its ARN")
+        if arn and ids:
+            raise BadInput("--role: an ARN names its account already; give the role's name with --accounts")
+        ids = [arn[2]] if arn else ids
+        if not ids:
+            raise BadInput("--role: needs --accounts or --accounts-file")
+        aws = Aws(self.profile, self.region)
+        caller = aws.caller()
+        if arn and arn[1] != caller.partition:
+            raise BadInput(f"--role: is in the partition {arn[1]}, and the credentials are for {caller.partition}")
+        return _with_role(aws, caller, name, ids, self.parallel)
+
+    def selection(self) -> Selection:
+        """The accounts that the options name, or the caller's own. Raises `BadInput`."""
+        if many := self.targets():
+            return Selection(many, alone=False)
+        aws = Aws(self.profile, self.region)
+        return Selection([Target(None, self.profile, _own(lambda: aws))], alone=True)
 
 
 def refuse_twins(found: Iterable[tuple[str, str | None]]) -> None:

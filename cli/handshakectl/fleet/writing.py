@@ -5,7 +5,7 @@ itself, and read once more before that: one that is not any more as it was shown
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
 from threading import Event
@@ -15,8 +15,9 @@ from handshake_acceptor.policy.documents import Mode
 from handshakectl.account.home import refuse_elsewhere
 from handshakectl.account.session import Aws, Caller
 from handshakectl.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_YES
+from handshakectl.fleet.asked import Asked
 from handshakectl.fleet.grouping import alike, totals
-from handshakectl.fleet.parallel import Failed, map_parallel
+from handshakectl.fleet.parallel import map_parallel
 from handshakectl.fleet.selection import Selection, Target, refuse_twins
 from handshakectl.output import agreed, complain, label, plural, say, say_difference, say_json, say_table
 from handshakectl.policy.change import Change
@@ -46,12 +47,7 @@ class Order:
     plan: Callable[[Shown], Change]
     """What would change in an account; asked once for all that are alike."""
     prefix: str
-    reason: str
-    parallel: int
-    yes: bool
-    dry_run: bool
-    as_json: bool
-    before_deploy: bool
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +75,8 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {
-            "account_id": self.account_id,
-            "profile": self.profile,
-            "result": self.result.value,
-            "documents": list(self.documents),
-            "mode": self.mode,
-            "policy_version": self.policy_version,
-            "why": self.why,
-            "lost": _lost_dicts(self.lost),
-            "as_wanted": self.as_wanted,
-        }
+        told = {key: value for key, value in asdict(self).items() if key not in ("left_braked", "mode_is")}
+        return told | {"as_wanted": self.as_wanted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,35 +105,31 @@ def carry_out(selection: Selection, order: Order) -> int:
     if selection.alone:
         return _alone(selection.targets[0], order)
     targets = selection.targets
-    looked = map_parallel(targets, partial(_look, order), order.parallel, doing="reading")
-    found = list(zip(targets, looked, strict=True))
-    rows = [_failed(Row(t.account_id, t.profile, Result.FAILED), seen) for t, seen in found if isinstance(seen, Failed)]
-    there = [(target, seen) for target, seen in found if isinstance(seen, _Seen)]
+    looked = map_parallel(targets, partial(_look, order), _not_read, order.asked.parallel, doing="reading")
+    rows = [seen for seen in looked if isinstance(seen, Row)]
+    there = [(target, seen) for target, seen in zip(targets, looked, strict=True) if isinstance(seen, _Seen)]
     refuse_twins((seen.caller.account_id, target.profile) for target, seen in there)
     for _, seen in there:
         refuse_elsewhere(seen.caller, seen.aws.region)
     plans = _planned(there, order, alone=False)
-    if not order.as_json:
+    if not order.asked.as_json:
         regions = ", ".join(sorted({seen.aws.region for _, seen in there}))
         say(f"{plural(len(targets), 'account')}, region {regions or 'unknown'}, {order.prefix}")
         _show(rows, plans)
     interrupted = Event()
-    if not order.dry_run:
+    if not order.asked.dry_run:
         writable = [plan for plan in plans if plan.change.writes]
         agreed_to = _agreed(writable, order)
         if writable and not agreed_to:
             return EXIT_NO
-        work = partial(_write, order)
-        written = map_parallel(agreed_to, work, order.parallel, doing="writing", interrupted=interrupted)
-        rows += [
-            _failed(p.row, row) if isinstance(row, Failed) else row for p, row in zip(agreed_to, written, strict=True)
-        ]
+        work, parallel = partial(_write, order), order.asked.parallel
+        rows += map_parallel(agreed_to, work, _not_written, parallel, doing="writing", interrupted=interrupted)
         ids = {id(plan) for plan in agreed_to}
         left = [plan for plan in writable if id(plan) not in ids]
         rows += [replace(plan.row, result=Result.REFUSED, why="you did not agree to it") for plan in left]
         plans = [plan for plan in plans if not plan.change.writes]
     rows = sorted([*rows, *(plan.row for plan in plans)], key=lambda row: (row.account_id or "", row.profile or ""))
-    if order.as_json:
+    if order.asked.as_json:
         say_json([row.as_dict() for row in rows])
     else:
         _say(rows, order)
@@ -171,14 +154,14 @@ def _alone(target: Target, order: Order) -> int:
     refuse_elsewhere(seen.caller, seen.aws.region)
     (plan,) = _planned([(target, seen)], order, alone=True)
     change, row = plan.change, plan.row
-    if not order.as_json:
+    if not order.asked.as_json:
         where = f"account {seen.caller.account_id}, region {seen.aws.region}, {order.prefix}"
         say(f"{where}, mode {_shown_mode(row.mode)}")
         _show_change(change, row)
     interrupted = Event()
-    if not order.dry_run and change.writes and _agreed([plan], order):
+    if not order.asked.dry_run and change.writes and _agreed([plan], order):
         row = _write(order, plan, interrupted)
-    if order.as_json:
+    if order.asked.as_json:
         say_json(
             {
                 "account_id": row.account_id,
@@ -191,7 +174,7 @@ def _alone(target: Target, order: Order) -> int:
                 "warnings": as_dicts(change.warnings),
                 "mode": row.mode,
                 "policy_version": change.version,
-                "lost": _lost_dicts(row.lost),
+                "lost": [asdict(each) for each in row.lost],
                 "stopped": row.why or None,
             }
         )
@@ -203,16 +186,16 @@ def _alone(target: Target, order: Order) -> int:
         complain(f"{row.result}: {row.why}")
     if row.left_braked:
         complain(_LEFT_BRAKED)
-    if not order.as_json and row.mode_is:
+    if not order.asked.as_json and row.mode_is:
         say(row.mode_is)
     if interrupted.is_set():
         return EXIT_INTERRUPTED
-    return EXIT_YES if row.as_wanted and (order.dry_run or row.result is not Result.WOULD) else EXIT_NO
+    return EXIT_YES if row.as_wanted and (order.asked.dry_run or row.result is not Result.WOULD) else EXIT_NO
 
 
 def _agreed(plans: Sequence[_Plan], order: Order) -> list[_Plan]:
     """Those of which the person says yes: all at once, but for brakes of others, which are asked about one by one."""
-    if order.yes:
+    if order.asked.yes:
         return list(plans)
     usual = [plan for plan in plans if not plan.change.foreign]
     yes = usual if usual and agreed(_question(usual)) else []
@@ -262,7 +245,7 @@ def _planned(there: Iterable[tuple[Target, _Seen]], order: Order, *, alone: bool
         shown = same[0][1].shown
         # Of many, versions are not shown: they differ where the texts are the same.
         change = order.plan(shown if alone else replace(shown, parameters=shown.parameters.content()))
-        if shown.mode is None and not order.before_deploy:
+        if shown.mode is None and not order.asked.before_deploy:
             text = (
                 f"there is no {order.prefix}mode, so that no acceptor is deployed there yet, or with another --prefix"
             )
@@ -291,7 +274,7 @@ def _row(target: Target, seen: _Seen, change: Change) -> Row:
 
 
 def _write(order: Order, plan: _Plan, interrupted: Event | None = None) -> Row:
-    writer = Writer(plan.seen.aws.client("ssm"), order.prefix, order.verb, plan.seen.caller.name, order.reason)
+    writer = Writer(plan.seen.aws.client("ssm"), order.prefix, order.verb, plan.seen.caller.name, order.asked.reason)
     shown, change = plan.seen.shown, plan.change
     if change.brake is Mode.OBSERVE:
         outcome = writer.brake(shown)
@@ -321,18 +304,18 @@ def _outcome_row(plan: _Plan, outcome: Outcome) -> Row:
     )
 
 
-def _failed(row: Row, failed: Failed) -> Row:
-    return replace(row, result=Result.FAILED, documents=(), policy_version=None, why=failed.why)
+def _not_read(target: Target, why: str) -> Row:
+    return Row(target.account_id, target.profile, Result.FAILED, why=why)
 
 
-def _lost_dicts(lost: Iterable[Lost]) -> list[dict[str, Any]]:
-    return [{"name": each.name, "version": each.number, "text": each.text, "told": each.told} for each in lost]
+def _not_written(plan: _Plan, why: str) -> Row:
+    return replace(plan.row, result=Result.FAILED, documents=(), policy_version=None, why=why)
 
 
 def _complain_of_lost(row: Row, where: str) -> None:
     """What was overwritten in the last instant, whole: whoever wrote it may need it again."""
     for lost in row.lost:
-        version = f" version {lost.number}" if lost.number is not None else ""
+        version = f" version {lost.version}" if lost.version is not None else ""
         head = f"{where}: " if where else ""
         complain(
             f"{head}{lost.name}{version}, {lost.told}, was overwritten in the last instant{':' if lost.text else ''}"

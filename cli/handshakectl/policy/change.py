@@ -12,6 +12,7 @@ from handshakectl.output import difference
 from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import Ceiling
 from handshakectl.policy.comparison import compare, sentences
+from handshakectl.policy.mistakes import of_all
 from handshakectl.policy.parameters import Parameters, why_no_name
 from handshakectl.policy.sizes import longish, too_long
 from handshakectl.policy.writer import Shown, left_unfinished
@@ -76,11 +77,10 @@ def push(shown: Shown, documents: Mapping[str, Document], limit: Ceiling | None,
     current = shown.parameters
     texts = {parameter: document.text for parameter, document in documents.items()}
     planned = current.with_documents(texts)
-    invalid = too_long(documents.values())
     policy = planned.snapshot().policy
     if isinstance(policy, InvalidPolicy):
-        of_files = replace(policy, errors=tuple(_of_file(error, documents) for error in policy.errors))
-        invalid = InvalidPolicy.together(invalid, of_files) if invalid else of_files
+        policy = replace(policy, errors=tuple(_of_file(error, documents) for error in policy.errors))
+    invalid = of_all(too_long(documents.values()), policy)
     if invalid or isinstance(policy, InvalidPolicy):
         return Change({}, invalid=invalid)
     found = tuple(_of_file(warning, documents) for warning in _warned(policy, planned, now, limit))

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import or_
 
 from handshake_acceptor.policy.decide import ANY, NONE, Effect, Policy, Respond, Statement
-from handshake_core.handshake import MAY_ACCEPT, Account, Action, Handshake, Role
+from handshake_core.handshake import MAY_ACCEPT, Action, Role
 
 OWN = "OWN"
 """In `Change.current_organizations`: the account is in the organization that the handshake comes from."""
@@ -37,6 +37,11 @@ class Kind(StrEnum):
     NEWLY_DENIED = "NEWLY_DENIED"
     NO_LONGER_DENIED = "NO_LONGER_DENIED"
 
+    @property
+    def widens(self) -> bool:
+        """Whether the function would do what it does not do now."""
+        return self in (Kind.NEWLY_ACCEPTED, Kind.NEWLY_DECLINED)
+
 
 _KINDS = tuple(Kind)
 _ALWAYS_SAID = 3  # kinds, from the first, that name all of their situations; the others, those that none before named
@@ -49,9 +54,6 @@ class Names:
     names: tuple[str, ...]
     all_but: bool = False
 
-    def __contains__(self, name: str) -> bool:
-        return (name in self.names) is not self.all_but
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -59,9 +61,6 @@ class Stretch:
 
     since: datetime | None
     until: datetime | None
-
-    def __contains__(self, moment: datetime) -> bool:
-        return (self.since is None or self.since <= moment) and (self.until is None or moment <= self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +84,6 @@ class Change:
     sids_after: tuple[str, ...]
     """What decides it in the new policy."""
 
-    def covers(self, handshake: Handshake, account: Account, now: datetime) -> bool:
-        """Whether this change is about the decision on this handshake, for this account, at this moment."""
-        current = self.current_organizations
-        return (
-            handshake.action in self.actions
-            and handshake.organization_id in self.organizations
-            and handshake.management_account_id in self.management_accounts
-            and account.organization in ((handshake.organization_id,) if current.names == (OWN,) else current)
-            and account.role in MAY_ACCEPT[handshake.action]
-            and any(now in stretch for stretch in self.times)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -106,8 +93,8 @@ class Changes:
 
     @property
     def widen(self) -> bool:
-        """Whether anything is newly accepted or newly declined: what the function would do that it does not do now."""
-        return any(change.kind in (Kind.NEWLY_ACCEPTED, Kind.NEWLY_DECLINED) for change in self.changes)
+        """Whether anything is newly accepted or newly declined."""
+        return any(change.kind.widens for change in self.changes)
 
 
 def compare(base: Policy, to: Policy) -> Changes:
@@ -616,19 +603,14 @@ def _one_of(names: Names, thing: str) -> str:
     return f"any {thing} other than {_or(names.names)}" if names.names else f"any {thing}"
 
 
-def _or(names: Sequence[str]) -> str:
-    return _listed(names, "or")
-
-
-def _and(names: Sequence[str]) -> str:
-    return _listed(names, "and")
-
-
 def _listed(names: Sequence[str], word: str) -> str:
     shown = list(names[:_SHOWN])
     if len(names) > _SHOWN:
         shown.append(f"{len(names) - _SHOWN} more")
     return f" {word} ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
+_or, _and = partial(_listed, word="or"), partial(_listed, word="and")
 
 
 def _time(moment: datetime) -> str:

@@ -29,14 +29,22 @@ def deployed_ceiling(iam: IAMClient) -> Ceiling | None:
         return None
 
 
+def as_list(value: Any) -> list[str]:
+    """The values of a part of an IAM policy, where one may stand without its list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def granted(document: Any, action: str) -> list[str]:
+    """The resources on which a policy's statements allow an action. Raises `LookupError` and the like."""
+    allowed = [each for each in document["Statement"] if each["Effect"] == "Allow"]
+    return [arn for each in allowed if action in as_list(each["Action"]) for arn in as_list(each["Resource"])]
+
+
 def _origins(document: Any) -> Iterator[Origin]:
     """Raises where a resource is not the handshakes of one origin and action: then there is no telling."""
-    for statement in document["Statement"]:
-        if statement["Effect"] == "Allow" and "organizations:AcceptHandshake" in statement["Action"]:
-            resources = statement["Resource"]
-            for arn in [resources] if isinstance(resources, str) else resources:
-                match = _HANDSHAKES.fullmatch(arn)
-                if match is None:
-                    raise ValueError("not the handshakes of one origin and action")
-                account, organization, action = match.groups()
-                yield Origin(frozenset({organization}), frozenset({account}), frozenset({action.upper()}))
+    for arn in granted(document, "organizations:AcceptHandshake"):
+        match = _HANDSHAKES.fullmatch(arn)
+        if match is None:
+            raise ValueError("not the handshakes of one origin and action")
+        account, organization, action = match.groups()
+        yield Origin(frozenset({organization}), frozenset({account}), frozenset({action.upper()}))

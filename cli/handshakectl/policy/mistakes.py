@@ -18,6 +18,12 @@ def first_of(invalid: InvalidPolicy) -> str:
     return f"{invalid.errors[0]} (and {more:,} more)" if more else str(invalid.errors[0])
 
 
+def of_all(*parts: object) -> InvalidPolicy | None:
+    """The mistakes of those parts that have any."""
+    invalid = [part for part in parts if isinstance(part, InvalidPolicy)]
+    return InvalidPolicy.together(*invalid) if invalid else None
+
+
 def say_mistakes(errors: Sequence[PolicyError], found: Sequence[PolicyError]) -> None:
     """Errors and warnings for people, a line each."""
     for error in errors:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.store import PolicySnapshot, PolicyStore, snapshot
 from handshake_core import retry
 
@@ -30,6 +31,11 @@ class Parameters:
         """The mode parameter's text; None if there is none."""
         return self.text(f"{self.prefix}mode")
 
+    @property
+    def shown_mode(self) -> str | None:
+        """The mode for programs: `enforce`, `observe`, `INVALID` for any other text, or None."""
+        return self.mode if self.mode is None or self.mode in set(Mode) else "INVALID"
+
     def documents(self) -> dict[str, Mapping[str, Any]]:
         """The policy documents among them."""
         return {name: raw for name, raw in self.raw.items() if name.startswith(f"{self.prefix}policy/")}
@@ -41,10 +47,6 @@ class Parameters:
     def content(self) -> Parameters:
         """The same without versions: equal where two accounts, or two moments, have the same."""
         return Parameters(self.prefix, {n: {"Type": r.get("Type"), "Value": r["Value"]} for n, r in self.raw.items()})
-
-    def documents_content(self) -> dict[str, tuple[Any, str]]:
-        """Type and text of each document: what a reading must show again after a write."""
-        return {name: (raw.get("Type"), raw["Value"]) for name, raw in self.documents().items()}
 
     def with_documents(self, texts: Mapping[str, str | None]) -> Parameters:
         """What would be there after these documents were written; None for a text removes one."""

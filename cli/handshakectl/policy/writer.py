@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -115,7 +116,7 @@ class Lost:
     """What somebody else wrote in the last instant, and was overwritten."""
 
     name: str
-    number: int | None
+    version: int | None
     """None where it cannot be told what it was: the parameter was deleted meanwhile."""
     text: str
     told: str
@@ -214,6 +215,9 @@ class Writer:
     """The documents that were written or removed so far."""
     _lost: list[Lost] = field(default_factory=list)
     _touched: bool = False
+    _token: str = field(default_factory=partial(secrets.token_hex, 4))
+    """Of each writer another; with the count of its writes, no two versions have the same description."""
+    _count: int = 0
 
     def documents(self, shown: Shown, wanted: Mapping[str, str | None], *, finish: bool) -> Outcome:
         """Writes documents; None for a text removes one.
@@ -277,13 +281,8 @@ class Writer:
         mode, mode_is = self._mode_now()
         return Outcome(tuple(self.written), why, tuple(self._lost), mode, mode_is, interrupted, self._touched)
 
-    def _why(self, error: BaseException, names: Iterable[str]) -> str:
-        if isinstance(error, KeyboardInterrupt):
-            why = "interrupted"
-        elif isinstance(error, (_Meanwhile, _Unclear)):
-            why = str(error)
-        else:
-            why = explained(error) if isinstance(error, Exception) else type(error).__name__
+    def _why(self, error: Exception | KeyboardInterrupt, names: Iterable[str]) -> str:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else explained(error)
         missing = [name for name in names if name not in self.written]
         if not missing and not self.written:
             return why
@@ -366,10 +365,10 @@ class Writer:
 
     def _read_back(self, planned: Parameters, brake: Version | None) -> None:
         """Raises `_Meanwhile` unless all documents are as planned, and our brake, if there is one, is still on."""
-        wanted = planned.documents_content()
+        wanted = planned.content().documents()
 
         def differing(seen: Parameters) -> list[str]:
-            found = seen.documents_content()
+            found = seen.content().documents()
             names = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
             mode = _version_in(seen, self._mode)
             if brake is not None and (mode is None or not mode.same(brake)):
@@ -403,8 +402,7 @@ class Writer:
         except _Overwritten:
             return ""  # what was lost is told with the rest, and the mode is observe
         except (*retry.READ_FAILURES, _Meanwhile, _Unclear) as error:
-            why = explained(error) if isinstance(error, retry.READ_FAILURES) else str(error)
-            return f"; and the mode could not be set to observe: {why}"
+            return f"; and the mode could not be set to observe: {explained(error)}"
         return ""
 
     def _is_ours(self, version: Version) -> bool:
@@ -416,11 +414,6 @@ class Writer:
         except retry.READ_FAILURES as error:
             return None, f"what the mode is cannot be told: {explained(error)}; `handshakectl pull` shows it"
         return mode, mode_sentence(mode)
-
-    def __post_init__(self) -> None:
-        """Every writer has a token of its own, and counts its writes: no two versions have the same description."""
-        self._token = secrets.token_hex(4)
-        self._count = 0
 
     def _description(self, what: str) -> str:
         self._count += 1

@@ -12,17 +12,15 @@ from handshake_acceptor.policy.decide import NONE, Effect, InvalidPolicy, Policy
 from handshake_acceptor.policy.documents import Mode
 from handshake_core.handshake import Action
 from handshakectl.account.checks.finding import Wrong
-from handshakectl.account.checks.stack import StackChecks, record_of
+from handshakectl.account.checks.stack import StackChecks
 from handshakectl.account.deployment import is_look
 from handshakectl.failures import attempt
 from handshakectl.names import NAME
 from handshakectl.output import plural
-from handshakectl.policy.deployed_ceiling import deployed_ceiling
+from handshakectl.policy.deployed_ceiling import as_list, deployed_ceiling
 from handshakectl.policy.mistakes import first_of
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudtrail import CloudTrailClient
-    from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
     from mypy_boto3_events import EventBridgeClient
 
 _MOST_ORIGINS = 50  # allowed origins whose permission is asked about
@@ -168,7 +166,8 @@ class AcceptorChecks(StackChecks):
 
         It is kept for 90 days: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
         """
-        others = sorted(self._answered_by_others(datetime.now(UTC) - _LOOKED_BACK))
+        now = datetime.now(UTC)
+        others = sorted(self._answered_by_others(now - _LOOKED_BACK, now))
         if others:
             time, handshake_id = others[-1]
             why = f"somebody else answered {plural(len(others), 'handshake')}; last {handshake_id}, at {time}"
@@ -188,20 +187,13 @@ class AcceptorChecks(StackChecks):
 
     # What the checks look at
 
-    def _answered_by_others(self, since: datetime) -> Iterator[tuple[str, str]]:
+    def _answered_by_others(self, since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
         """(when, handshake id) of every accept and decline whose caller was not the function's role."""
-        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
-        pages = cloudtrail.get_paginator("lookup_events")
         for name in ("AcceptHandshake", "DeclineHandshake"):
-            wanted: list[LookupAttributeTypeDef] = [{"AttributeKey": "EventName", "AttributeValue": name}]
-            for page in pages.paginate(LookupAttributes=wanted, StartTime=since):
-                for event in page["Events"]:
-                    record = record_of(event)
-                    session = record.get("userIdentity", {}).get("sessionContext", {})
-                    refused = "errorCode" in record
-                    if not refused and session.get("sessionIssuer", {}).get("arn") != self._deployed.function["Role"]:
-                        asked = record.get("requestParameters") or {}
-                        yield _at(event["EventTime"]), str(asked.get("handshakeId"))
+            for time, record in self._calls(name, since, until):
+                session = record.get("userIdentity", {}).get("sessionContext", {})
+                if session.get("sessionIssuer", {}).get("arn") != self._deployed.function["Role"]:
+                    yield _at(time), str((record.get("requestParameters") or {}).get("handshakeId"))
 
     def _allowed(self, policy: Policy) -> Iterator[str]:
         """A handshake's ARN for each origin and action that the policy allows."""
@@ -229,8 +221,7 @@ def admitted_accounts(policy: str) -> set[str]:
     accounts: set[str] = set()
     for statement in json.loads(policy).get("Statement", ()):
         named = statement["Principal"]
-        principals = named if isinstance(named, str) else named["AWS"]
-        for each in [principals] if isinstance(principals, str) else principals:
+        for each in as_list(named if isinstance(named, str) else named["AWS"]):
             accounts.add(each.split(":")[4] if each.startswith("arn:") else each)
     return accounts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from botocore.exceptions import ClientError
@@ -41,7 +41,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, str]:
         """For `--json`."""
-        return {"check": self.check, "verdict": self.verdict.value, "why": self.why, "advice": self.advice}
+        return asdict(self)
 
 
 class Wrong(Exception):

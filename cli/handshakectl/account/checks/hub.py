@@ -46,13 +46,8 @@ class HubChecks(StackChecks):
         """Whether rules on the hub's bus tell its topic, and none of them is disabled."""
         bus = self._of_stack("BusArn").rsplit("/", 1)[-1]
         events: EventBridgeClient = self._deployed.aws.client("events")
-        rules = events.list_rules(EventBusName=bus)["Rules"]
-        if not rules:
-            raise Wrong(f"no rule on the bus {bus} tells anybody", "deploy again")
-        if disabled := [rule["Name"] for rule in rules if rule["State"] == "DISABLED"]:
-            advice = f"aws events enable-rule --name {disabled[0]} --event-bus-name {bus}"
-            raise Wrong(f"the rule {disabled[0]} on the bus {bus} is disabled", advice)
-        return f"enabled: {len(rules)} on {bus}"
+        rules = [(rule["Name"], rule["State"]) for rule in events.list_rules(EventBusName=bus)["Rules"]]
+        return f"enabled: {self._enabled(bus, rules, 'tells anybody')} on {bus}"
 
     def subscribers(self) -> str:
         """Whether anybody hears what wants a person."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from handshakectl.account.checks.finding import Wrong
-from handshakectl.account.checks.stack import StackChecks, record_of
+from handshakectl.account.checks.stack import StackChecks
 from handshakectl.names import NAME
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudtrail import CloudTrailClient
 
 _LOOKED_BACK = timedelta(days=7)
 _LATE = timedelta(minutes=15)
@@ -64,23 +60,12 @@ class RelayChecks(StackChecks):
         now = datetime.now(UTC)
         sent = dict(self._deployed.hints_sent)
         came = f"last hint {max(sent.values()).isoformat(timespec='seconds')}" if sent else "no hint in seven days"
-        invited = self._last_invitation(now - _LOOKED_BACK, now - _LATE)
+        invited = next(self._calls("InviteAccountToOrganization", now - _LOOKED_BACK, now - _LATE), None)
         if invited is None:
             return f"{came}; nobody was invited within seven days"
-        time, handshake_id = invited
+        time, record = invited
+        handshake_id = str(record["responseElements"]["handshake"]["id"])
         if handshake_id not in sent:
             why = f"{handshake_id}, sent at {time.isoformat(timespec='seconds')}, had no hint; {came}"
             raise Wrong(why, "look at the checks trail and rules, and at the function's errors")
         return f"{came}; the last invitation had one"
-
-    def _last_invitation(self, since: datetime, until: datetime) -> tuple[datetime, str] | None:
-        """When the newest invitation was sent, and its id; LookupEvents gives the newest first."""
-        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
-        pages: Any = cloudtrail.get_paginator("lookup_events")
-        wanted = [{"AttributeKey": "EventName", "AttributeValue": "InviteAccountToOrganization"}]
-        for page in pages.paginate(LookupAttributes=wanted, StartTime=since, EndTime=until):
-            for event in page["Events"]:
-                record = record_of(event)
-                if "errorCode" not in record:
-                    return event["EventTime"], str(record["responseElements"]["handshake"]["id"])
-        return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handshakectl.account.checks.finding import Unclear, Wrong
@@ -14,8 +15,8 @@ from handshakectl.output import plural
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
@@ -87,16 +88,18 @@ class StackChecks:
 
     def _rules_of(self, bus: str, otherwise: str) -> int:
         """How many rules on a bus wake the function, none of them disabled."""
-        events: EventBridgeClient = self._deployed.aws.client("events")
-        arn = self._deployed.function["FunctionArn"]
-        names = events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
-        if not names:
-            raise Wrong(f"no rule on the bus {bus} wakes the function; {otherwise}", "deploy again")
-        for name in names:
-            if events.describe_rule(Name=name, EventBusName=bus)["State"] == "DISABLED":
+        rules = [(name, rule["State"]) for name, rule in self._deployed.rules_on(bus)]
+        return self._enabled(bus, rules, f"wakes the function; {otherwise}")
+
+    def _enabled(self, bus: str, rules: Sequence[tuple[str, str]], does: str) -> int:
+        """How many rules on a bus there are, given as (name, state), none of them disabled; `does` is what for."""
+        if not rules:
+            raise Wrong(f"no rule on the bus {bus} {does}", "deploy again")
+        for name, state in rules:
+            if state == "DISABLED":
                 advice = f"aws events enable-rule --name {name} --event-bus-name {bus}"
                 raise Wrong(f"the rule {name} on the bus {bus} is disabled", advice)
-        return len(names)
+        return len(rules)
 
     def _may(self, asked: dict[str, list[str]]) -> None:
         """Asks IAM whether the function's role may do each action on these resources."""
@@ -118,6 +121,17 @@ class StackChecks:
 
     def _log_arn(self) -> str:
         return self._deployed.arn("logs", f"log-group:/aws/lambda/{self._deployed.name}:log-stream:any")
+
+    def _calls(self, name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+        """When each call of this name was made that AWS took, and its record; LookupEvents gives the newest first."""
+        cloudtrail: CloudTrailClient = self._deployed.aws.client("cloudtrail")
+        wanted: list[LookupAttributeTypeDef] = [{"AttributeKey": "EventName", "AttributeValue": name}]
+        pages = cloudtrail.get_paginator("lookup_events")
+        for page in pages.paginate(LookupAttributes=wanted, StartTime=since, EndTime=until):
+            for event in page["Events"]:
+                record = json.loads(event["CloudTrailEvent"])
+                if "errorCode" not in record:
+                    yield event["EventTime"], record
 
     def _has_trail(self) -> bool:
         """Whether a trail records here what is written; without one EventBridge is sent no records.
@@ -153,9 +167,3 @@ def _logs_writes(selectors: Any) -> bool:
         if "Management" in fields["eventCategory"].get("Equals", []) and read_only != ["true"]:
             return True
     return False
-
-
-def record_of(event: Any) -> dict[str, Any]:
-    """CloudTrail's record, of an event as LookupEvents gives it."""
-    record: dict[str, Any] = json.loads(event["CloudTrailEvent"])
-    return record

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import Check
 from handshakectl.account.verification.wakes import Patience
 from handshakectl.names import NAME
 from handshakectl.output import plural
@@ -33,17 +32,6 @@ class Alarms:
         self._deployed = deployed
         self._cloudwatch: CloudWatchClient = deployed.aws.client("cloudwatch")
         self._now = patience.now()
-
-    def checks(self) -> list[Check]:
-        """The check, for the table."""
-        return [
-            Check(
-                "alarms",
-                "alarms take missing data as they say, end when it is over, and tell their topic",
-                "an alarm rings for nothing, or for nobody",
-                self.alarms,
-            )
-        ]
 
     def alarms(self) -> str:
         """Looks at each alarm's state, and at what it did in two weeks."""

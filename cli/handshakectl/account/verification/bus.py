@@ -13,9 +13,9 @@ from handshakectl.account.checks.acceptor import AcceptorChecks, admitted_accoun
 from handshakectl.account.checks.finding import Unclear, Wrong
 from handshakectl.account.deployment import Deployment
 from handshakectl.account.session import Aws
-from handshakectl.account.verification.proof import DENIED, Check, lacks
+from handshakectl.account.verification.proof import lacks
 from handshakectl.account.verification.wakes import Patience, Wakes, made_up
-from handshakectl.failures import error_code
+from handshakectl.failures import DENIED, error_code
 from handshakectl.names import NAME
 
 if TYPE_CHECKING:
@@ -32,31 +32,11 @@ _OWN_REFUSAL = "identity-based policy"
 class Bus:
     """The checks of the hint bus."""
 
-    def __init__(
-        self, deployed: Deployment, wakes: Wakes, patience: Patience, stranger: Aws | None, name: Callable[[], str]
-    ) -> None:
-        """`stranger`: an account whose puts must be refused; None asks nothing about that."""
+    def __init__(self, deployed: Deployment, wakes: Wakes, patience: Patience, name: Callable[[], str]) -> None:
         self._deployed = deployed
         self._wakes = wakes
         self._patience = patience
-        self._stranger = stranger
         self._name = name
-
-    def checks(self) -> list[Check]:
-        """The checks, in the order in which they are told."""
-        policy = Check(
-            "hint bus",
-            "the bus has the policy of the last deploy: who may put what, and nobody who was revoked",
-            "accounts that are trusted no more may still wake the function, or the relay cannot",
-            self.policy,
-        )
-        stranger = Check(
-            "stranger",
-            "EventBridge refuses a put from an account that the bus's policy does not name",
-            "anybody may wake the function, as often as they like",
-            self.stranger,
-        )
-        return [policy] if self._stranger is None else [policy, stranger]
 
     def policy(self) -> str:
         """Reads the policy as it stands."""
@@ -68,16 +48,15 @@ class Bus:
             raise Wrong("; ".join(wrong), "take it away (aws events remove-permission), and deploy again")
         return AcceptorChecks(self._deployed).hints()
 
-    def stranger(self) -> str:
+    def stranger(self, stranger: Aws) -> str:
         """Puts a hint as a stranger, which must be refused."""
-        assert self._stranger is not None  # noqa: S101 - there is no such check without one
-        who = self._stranger.caller().account_id
+        who = stranger.caller().account_id
         text = self._deployed.bus_policy
         if who == self._deployed.caller.account_id or (text and who in admitted_accounts(text)):
             raise Unclear(f"{who} is no stranger: it may put on the bus", "give --stranger another account's profile")
         handshake_id, at = f"h-{self._name()}", self._patience.now()
         arn = self._deployed.arn("events", f"event-bus/{NAME}")
-        events: EventBridgeClient = self._stranger.client("events")
+        events: EventBridgeClient = stranger.client("events")
         entry: Any = made_up(handshake_id, at, arn)
         try:
             [answer] = events.put_events(Entries=[entry])["Entries"]

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from botocore.exceptions import ClientError
 
 from handshake_core import retry
-from handshakectl.account.checks import finding
-from handshakectl.account.checks.finding import Unclear
-from handshakectl.failures import error_code, explained
-
-
-class Verdict(StrEnum):
-    """What became of an assumption on this account."""
-
-    PROVEN = "proven"
-    FALSE = "false"
-    CANNOT_TELL = "cannot tell"
+from handshakectl.account.checks.finding import Unclear, Verdict, finding
+from handshakectl.failures import DENIED, error_code, explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +32,25 @@ class Proof:
 
     check: str
     assumption: str
-    verdict: Verdict
+    verdict: str
+    """One of `WORDS`."""
     why: str
     breaks: str = ""
     advice: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """For `--json`."""
-        return {
-            "check": self.check,
-            "assumption": self.assumption,
-            "verdict": self.verdict.value,
-            "why": self.why,
-            "breaks": self.breaks,
-            "advice": self.advice,
-        }
+        return asdict(self)
 
     def cells(self) -> list[str]:
         """For a table with `HEADERS`."""
         broken = f"; it breaks: {self.breaks}" if self.breaks else ""
         advice = f" -> {self.advice}" if self.advice else ""
-        return [self.verdict.value, self.check, self.assumption, f"{self.why}{broken}{advice}"]
+        return [self.verdict, self.check, self.assumption, f"{self.why}{broken}{advice}"]
 
+
+WORDS: Final = {Verdict.OK: "proven", Verdict.WRONG: "false", Verdict.CANNOT_TELL: "cannot tell"}
+"""What a check's verdict means for its assumption."""
 
 HEADERS: Final = ("verdict", "check", "assumed", "why")
 
@@ -92,9 +79,6 @@ PERMISSIONS: Final = {
 }
 """The permission that each operation needs which is called here; STS tells anybody who calls."""
 
-DENIED: Final = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
-"""The codes with which services say that the caller lacks a permission."""
-
 
 def lacks(operation: str) -> str:
     """What to do about a refusal of an operation."""
@@ -112,14 +96,6 @@ def proved(check: Check) -> Proof:
                 raise Unclear(explained(error), lacks(error.operation_name)) from error
             raise
 
-    found = finding.finding(check.name, prove)
-    verdict = _VERDICTS[found.verdict]
-    breaks = check.breaks if verdict is Verdict.FALSE else ""
-    return Proof(check.name, check.assumption, verdict, found.why, breaks, found.advice)
-
-
-_VERDICTS = {
-    finding.Verdict.OK: Verdict.PROVEN,
-    finding.Verdict.WRONG: Verdict.FALSE,
-    finding.Verdict.CANNOT_TELL: Verdict.CANNOT_TELL,
-}
+    found = finding(check.name, prove)
+    breaks = check.breaks if found.verdict is Verdict.WRONG else ""
+    return Proof(check.name, check.assumption, WORDS[found.verdict], found.why, breaks, found.advice)

@@ -13,9 +13,8 @@ from botocore.exceptions import ClientError
 
 from handshakectl.account.checks.finding import Unclear, Wrong
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import DENIED, Check
 from handshakectl.account.verification.wakes import Patience
-from handshakectl.failures import error_code
+from handshakectl.failures import DENIED, error_code
 from handshakectl.names import NAME
 from handshakectl.output import plural
 
@@ -50,23 +49,6 @@ class Queries:
         self._patience = patience
         self._logs: CloudWatchLogsClient = deployed.aws.client("logs")
         self._cloudwatch: CloudWatchClient = deployed.aws.client("cloudwatch")
-
-    def checks(self) -> list[Check]:
-        """The checks, in the order in which they are told."""
-        return [
-            Check(
-                "saved queries",
-                "CloudWatch Logs Insights understands every saved query",
-                "who looks for why a handshake waits finds an error",
-                self.saved_queries,
-            ),
-            Check(
-                "dashboard",
-                "CloudWatch answers every widget of the dashboard, each with one call",
-                "a graph or a table of the dashboard stays empty",
-                self.dashboard,
-            ),
-        ]
 
     def saved_queries(self) -> str:
         """Runs every query that is saved under our name."""

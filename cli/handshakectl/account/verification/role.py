@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.permissions import Refusal, refusals
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import Check
 from handshakectl.names import NAME
 from handshakectl.output import plural
+from handshakectl.policy.deployed_ceiling import granted
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -29,21 +29,10 @@ class Role:
         self._deployed = deployed
         self._iam: IAMClient = deployed.aws.client("iam")
 
-    def checks(self) -> list[Check]:
-        """The check, for the table."""
-        return [
-            Check(
-                "role",
-                "IAM holds the function to its ceiling by the handshake's ARN, which states origin and action",
-                "the function may accept what the deploy never allowed, or may not accept what it did",
-                self.role,
-            )
-        ]
-
     def role(self) -> str:
         """Asks IAM about handshakes inside and outside the ceiling, and about calls that the function never makes."""
         document: Any = self._iam.get_role_policy(RoleName=NAME, PolicyName=NAME)["PolicyDocument"]
-        accept, decline = _granted(document, _ACCEPT), _granted(document, _DECLINE)
+        accept, decline = granted(document, _ACCEPT), granted(document, _DECLINE)
         inside = [(action, arn) for action, arns in ((_ACCEPT, accept), (_DECLINE, decline)) for arn in _inside(arns)]
         around = list(self._around([*accept, *decline]))
         outside = [
@@ -90,19 +79,6 @@ def _matches(arn: str, patterns: list[str]) -> bool:
 
 
 _ADVICE = "look who changed the role or its boundary, then deploy again"
-
-
-def _granted(document: Any, action: str) -> list[str]:
-    """The resources on which a policy's statements allow an action."""
-    found: list[str] = []
-    for statement in document["Statement"]:
-        if statement["Effect"] == "Allow" and action in _many(statement["Action"]):
-            found += _many(statement["Resource"])
-    return found
-
-
-def _many(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 def _inside(patterns: Iterable[str]) -> list[str]:

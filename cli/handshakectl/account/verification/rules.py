@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import Check
 from handshakectl.failures import attempt
 from handshakectl.names import NAME, PREFIX
 from handshakectl.output import plural
@@ -80,23 +79,14 @@ class Rules:
         self._deployed = deployed
         self._events: EventBridgeClient = deployed.aws.client("events")
 
-    def checks(self) -> list[Check]:
-        """The check, for the table."""
-        return [
-            Check(
-                "rules",
-                "the deployed patterns match the events that they are for, and no others",
-                "an event that should wake the function does not, or a stranger's does",
-                self.rules,
-            )
-        ]
-
     def rules(self) -> str:
         """Asks EventBridge of each deployed rule whether it matches each sample."""
         caller = self._deployed.caller
         session = f"arn:{caller.partition}:sts::{caller.account_id}:assumed-role/{NAME}/{NAME}"
         tried = list(samples(self._deployed.prefix, session))
-        patterns = {bus: dict(self._waking(bus)) for bus in (DEFAULT, NAME)}
+        patterns = {
+            bus: {name: rule["EventPattern"] for name, rule in self._deployed.rules_on(bus)} for bus in (DEFAULT, NAME)
+        }
         wrong = [f"no rule on the bus {bus} wakes the function" for bus, found in patterns.items() if not found]
         for bus, found in patterns.items():
             wrong += [text for sample in tried for text in self._mistakes(bus, found, sample)]
@@ -109,12 +99,6 @@ class Rules:
             raise Wrong("; ".join(wrong), "compare the rule's pattern with the template's, then deploy again")
         count = sum(map(len, patterns.values())) + (watch is not None)
         return f"{plural(count, 'rule')} on {plural(len(tried), 'event')}, each as it should"
-
-    def _waking(self, bus: str) -> Iterator[tuple[str, str]]:
-        """Name and pattern of each rule on a bus that wakes the function."""
-        arn = self._deployed.function["FunctionArn"]
-        for name in self._events.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]:
-            yield name, self._events.describe_rule(Name=name, EventBusName=bus)["EventPattern"]
 
     def _mistakes(self, bus: str, patterns: dict[str, str], sample: Sample) -> Iterable[str]:
         if not patterns:

@@ -18,9 +18,9 @@ from handshake_core import retry
 from handshake_relay import hint
 from handshakectl.account.checks.finding import Unclear, Wrong
 from handshakectl.account.deployment import Deployment
-from handshakectl.account.verification.proof import DENIED, Check, lacks
+from handshakectl.account.verification.proof import lacks
 from handshakectl.clock import clock
-from handshakectl.failures import error_code, explained
+from handshakectl.failures import DENIED, error_code, explained
 from handshakectl.names import NAME
 from handshakectl.policy.parameters import Parameters, read
 
@@ -82,29 +82,6 @@ class Wakes:
         self._patience = patience
         self._name = name
         self._began = patience.now()
-
-    def checks(self) -> list[Check]:
-        """The checks, in the order in which they are told."""
-        return [
-            Check(
-                "hint",
-                "a hint wakes the function with its source and handshake id, and an old one does not pass for young",
-                "hints find nothing: an invitation waits for the next sweep",
-                self.hint,
-            ),
-            Check(
-                "policy change",
-                "a change below the policy's path is an event on the default bus that wakes the function",
-                "an Allow takes effect at the next sweep only",
-                self.policy_change,
-            ),
-            Check(
-                "sweep",
-                "the schedule wakes the function, and its event says that it is a sweep",
-                "what no hint tells of is never found, and a policy edit that woke nobody stays unheard",
-                self.sweep,
-            ),
-        ]
 
     def hint(self) -> str:
         """Sends a hint at a handshake that does not exist, and looks for the run that it wakes."""

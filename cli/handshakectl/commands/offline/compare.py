@@ -1,6 +1,7 @@
 """`handshakectl compare`: what does this change of the policy change in effect? Offline."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +13,12 @@ from handshake_acceptor.policy.documents import load
 from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.options import Json
 from handshakectl.output import say, say_json
-from handshakectl.policy.comparison import Change, Kind, Names, compare, sentences
+from handshakectl.policy.comparison import Change, Names, compare, sentences
 from handshakectl.policy.files import read_documents
 from handshakectl.policy.mistakes import first_of
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
-
-_WIDENING = (Kind.NEWLY_ACCEPTED, Kind.NEWLY_DECLINED)
 
 
 @app.command("compare", cls=ManyValues)
@@ -38,21 +37,19 @@ def compare_files(
     """
     before, after = _policy("--base", base), _policy("--to", to)
     changes = compare(before, after)
+    told = list(zip(changes.changes, sentences(changes), strict=True))
     if as_json:
         say_json(
             {
                 "widens": changes.widen,
-                "changes": [
-                    _as_dict(change) | {"sentence": sentence}
-                    for change, sentence in zip(changes.changes, sentences(changes), strict=True)
-                ],
+                "changes": [_as_dict(change) | {"sentence": sentence} for change, sentence in told],
                 "base_version": before.version,
                 "to_version": after.version,
             }
         )
     else:
-        for change, sentence in zip(changes.changes, sentences(changes), strict=True):
-            say(sentence, "yellow" if change.kind in _WIDENING else None)
+        for change, sentence in told:
+            say(sentence, "yellow" if change.kind.widens else None)
         if not changes.changes:
             say("nothing changes in effect", "green")
     return EXIT_NO if changes.widen else EXIT_YES
@@ -66,16 +63,11 @@ def _policy(option: str, files: Iterable[Path]) -> Policy:
 
 
 def _as_dict(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind.value,
-        "actions": [action.value for action in change.actions],
+    return asdict(change) | {
         "organizations": _names(change.organizations),
         "management_accounts": _names(change.management_accounts),
         "current_organizations": _names(change.current_organizations),
-        "roles": [role.value for role in change.roles],
         "times": [{"from": _time(stretch.since), "until": _time(stretch.until)} for stretch in change.times],
-        "sids_before": list(change.sids_before),
-        "sids_after": list(change.sids_after),
     }
 
 

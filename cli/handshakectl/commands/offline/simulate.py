@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handshake_acceptor.policy.decide import NONE, Decision, DecisionKind, InvalidPolicy, Policy, decide
+from handshake_acceptor.policy.decide import NONE, Decision, DecisionKind, decide
 from handshake_acceptor.policy.documents import Mode, load, load_mode
 from handshake_core.handshake import (
     ACCOUNT_ID,
@@ -22,6 +22,7 @@ from handshakectl.errors import EXIT_NO, EXIT_YES, BadInput
 from handshakectl.options import Json
 from handshakectl.output import complain, say, say_json, word
 from handshakectl.policy.files import read_documents, read_json
+from handshakectl.policy.mistakes import of_all
 from handshakectl.verbs import ManyValues
 
 app = typer.Typer(add_completion=False)
@@ -61,7 +62,9 @@ def simulate(
     found = Handshake.from_api(_raw(handshake), listed=True)
     now = _time(at)
     situation = _account(found, account, organization, management)
-    taken = _policy(load(documents), load_mode("--mode", mode))
+    # As in Parameter Store, a mode that is none makes the whole policy invalid.
+    loaded = load(documents)
+    taken = of_all(load_mode("--mode", mode), loaded) or loaded
     decision = decide(found, taken, situation, now)
     if as_json:
         say_json(
@@ -121,12 +124,6 @@ def _own_account(handshake: Handshake | InvalidHandshake, management: bool) -> s
     if not handshake.addressees and management and handshake.action is Action.APPROVE_ALL_FEATURES:
         return handshake.management_account_id  # the origin asks itself
     return min(handshake.addressees, default=_SOME_ACCOUNT)
-
-
-def _policy(policy: Policy | InvalidPolicy, mode: Mode | InvalidPolicy) -> Policy | InvalidPolicy:
-    """As in Parameter Store, a mode that is none makes the whole policy invalid."""
-    invalid = [part for part in (mode, policy) if isinstance(part, InvalidPolicy)]
-    return InvalidPolicy.together(*invalid) if invalid else policy
 
 
 def _tell(

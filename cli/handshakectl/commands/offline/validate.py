@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from handshake_acceptor.policy.decide import InvalidPolicy, Policy
+from handshake_acceptor.policy.decide import Policy
 from handshake_acceptor.policy.documents import load
 from handshakectl.errors import EXIT_NO, EXIT_YES
 from handshakectl.options import Json, Settings
@@ -14,7 +14,7 @@ from handshakectl.output import plural, say, say_json
 from handshakectl.policy import unreachable
 from handshakectl.policy.ceiling import ceiling
 from handshakectl.policy.files import read_documents
-from handshakectl.policy.mistakes import as_dicts, say_mistakes
+from handshakectl.policy.mistakes import as_dicts, of_all, say_mistakes
 from handshakectl.policy.sizes import longish, too_long
 
 app = typer.Typer(add_completion=False)
@@ -33,27 +33,24 @@ def validate(
     """
     documents = read_documents(files)
     limit = ceiling(settings)
-    policy: Policy | InvalidPolicy = load(documents)
-    if long := too_long(documents):
-        policy = InvalidPolicy.together(long, *([policy] if isinstance(policy, InvalidPolicy) else []))
-    valid = not isinstance(policy, InvalidPolicy)
-    errors = policy.told if isinstance(policy, InvalidPolicy) else ()
-    found = longish(documents)
-    if not isinstance(policy, InvalidPolicy):
-        found += unreachable.find(policy, documents, datetime.now(UTC), limit)
-    version = None if isinstance(policy, InvalidPolicy) else policy.version
+    policy = load(documents)
+    invalid = of_all(too_long(documents), policy)
+    valid = policy if isinstance(policy, Policy) and not invalid else None
+    errors, found = invalid.told if invalid else (), longish(documents)
+    if valid:
+        found += unreachable.find(valid, documents, datetime.now(UTC), limit)
     if as_json:
         say_json(
             {
-                "valid": valid,
+                "valid": valid is not None,
                 "errors": as_dicts(errors),
                 "warnings": as_dicts(found),
-                "policy_version": version,
+                "policy_version": valid.version if valid else None,
             }
         )
         return EXIT_YES if valid else EXIT_NO
     say_mistakes(errors, found)
-    if not isinstance(policy, InvalidPolicy):
-        counts = f"{plural(len(policy.statements), 'statement')} in {plural(len(documents), 'document')}"
-        say(f"valid: {counts}, policy version {version}", "green")
+    if valid:
+        counts = f"{plural(len(valid.statements), 'statement')} in {plural(len(documents), 'document')}"
+        say(f"valid: {counts}, policy version {valid.version}", "green")
     return EXIT_YES if valid else EXIT_NO
