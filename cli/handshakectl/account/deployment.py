@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
+    from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
@@ -150,7 +151,7 @@ class Deployment:
     @once
     def handshakes(self) -> list[Handshake | InvalidHandshake]:
         """All that its own list shows: finished ones too, which stay there for 30 days."""
-        client: Any = self.aws.client("organizations")
+        client: OrganizationsClient = self.aws.client("organizations")
         pages = retry.pages(clock(), client.list_handshakes_for_account)
         return [Handshake.from_api(raw, listed=True) for page in pages for raw in page.content.get("Handshakes") or ()]
 

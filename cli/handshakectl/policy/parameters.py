@@ -61,8 +61,7 @@ class Parameters:
 
 def read(ssm: SSMClient, clock: retry.Clock, prefix: str) -> Parameters:
     """All parameters below the prefix now. Raises `retry.READ_FAILURES`."""
-    client: Any = ssm
-    return Parameters(prefix, PolicyStore(client, clock, prefix).parameters())
+    return Parameters(prefix, PolicyStore(ssm, clock, prefix).parameters())
 
 
 def why_no_name(name: str) -> str:

@@ -9,6 +9,8 @@ While some of several documents are written and others not, the policy is one th
 `observe` meanwhile. A run that was interrupted leaves it so, and the same push again, which has the same plan, ends it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -29,6 +31,10 @@ from handshakectl.failures import error_code, explained
 from handshakectl.output import name_in, sanitize
 from handshakectl.policy.ceiling import Ceiling
 from handshakectl.policy.parameters import Parameters, read
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import PutParameterRequestTypeDef
 
 ACTIONS = {
     "sts:AssumeRole": "to enter an account with `--role`",
@@ -64,7 +70,7 @@ class Version:
     inherited: bool = False
     """Whether the description is the one of the version before: a write that gives none keeps it, mark and all."""
 
-    def same(self, other: "Version") -> bool:
+    def same(self, other: Version) -> bool:
         """Whether both are the same version, as far as is known of them."""
         known = self.description is not None and other.description is not None
         return (
@@ -102,7 +108,7 @@ class Shown:
     ceiling: Ceiling | None = None
     """What the deployed role may accept at most; None where that is not known."""
 
-    def changed(self, now: "Shown") -> list[str]:
+    def changed(self, now: Shown) -> list[str]:
         """The parameters that are not any more as they were shown."""
         before, after = self.parameters.content().raw, now.parameters.content().raw
         mode = f"{self.parameters.prefix}mode"
@@ -154,7 +160,7 @@ class _Overwritten(_Unclear):
 _FAILURES = (*retry.READ_FAILURES, _Meanwhile, _Unclear, KeyboardInterrupt)
 
 
-def look(ssm: Any, prefix: str) -> Shown:
+def look(ssm: SSMClient, prefix: str) -> Shown:
     """All parameters and the mode's last version, as they are now.
 
     Raises `retry.READ_FAILURES`; `BadInput` if the mode changes as often as it is read.
@@ -171,7 +177,7 @@ def look(ssm: Any, prefix: str) -> Shown:
     raise BadInput(f"{mode}: changes as often as it is read; try again")
 
 
-def history(ssm: Any, name: str) -> list[Version]:
+def history(ssm: SSMClient, name: str) -> list[Version]:
     """The versions of a parameter that are kept, oldest first; none without it. Raises `retry.READ_FAILURES`."""
     try:
         pages = list(retry.pages(clock(), ssm.get_parameter_history, lambda page: page["Parameters"], Name=name))
@@ -205,7 +211,7 @@ def mode_sentence(mode: str | None) -> str:
 class Writer:
     """Writes to one account for one verb, each version with a description that says who, when and why."""
 
-    ssm: Any
+    ssm: SSMClient
     prefix: str
     verb: str
     by: str
@@ -294,7 +300,7 @@ class Writer:
         Raises `retry.CALL_FAILURES` where nothing was written, else `_Meanwhile` and `_Unclear`.
         """
         mark = self._description(what)
-        request = {
+        request: PutParameterRequestTypeDef = {
             "Name": name,
             "Value": text,
             "Type": "String",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handshakectl.account.checks.finding import Wrong
 from handshakectl.account.checks.stack import StackChecks
@@ -11,6 +11,7 @@ from handshakectl.output import plural
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_oam import CloudWatchObservabilityAccessManagerClient
 
 
 class HubChecks(StackChecks):
@@ -29,7 +30,7 @@ class HubChecks(StackChecks):
     def links(self) -> str:
         """Whether accounts have linked themselves to the sink."""
         arn = self._of_stack("SinkArn")
-        oam: Any = self._deployed.aws.client("oam")
+        oam: CloudWatchObservabilityAccessManagerClient = self._deployed.aws.client("oam")
         pages = oam.get_paginator("list_attached_links").paginate(SinkIdentifier=arn)
         count = sum(len(page["Items"]) for page in pages)
         if not count:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_cloudtrail.type_defs import LookupAttributeTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
@@ -74,7 +75,7 @@ class StackChecks:
 
     def _heard(self, topic_arn: str) -> str:
         """Whether somebody who confirmed is subscribed to a topic."""
-        sns: Any = self._deployed.aws.client("sns")
+        sns: SNSClient = self._deployed.aws.client("sns")
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
         each = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
         # Until it is confirmed, and after it was deleted, a word stands in place of the ARN:
