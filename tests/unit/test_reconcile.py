@@ -1276,7 +1276,9 @@ def test_a_decline_that_no_run_saw_to_succeed_is_told_by_the_next(world: World) 
     unwanted = world.invite(OTHER_MANAGEMENT)
     world.service.inject(Fault(operation="DeclineHandshake", code="ServiceException", effect=Effect.AFTER))
     world.on_sleep = lambda: hides(world, *HANDSHAKES)
-    assert summary(world.run()) == [(unwanted, "DECLINE", "RETRY_LATER")]
+    report = world.run()
+    assert summary(report) == [(unwanted, "DECLINE", "RETRY_LATER")]
+    assert [reason.code for reason in report.records[0].reasons] == ["DENIED", "LIST_UNREADABLE"]
     world.on_sleep = lambda: None
     world.client.before = lambda operation: None
     report = world.run()
