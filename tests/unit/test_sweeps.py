@@ -257,6 +257,22 @@ def test_the_hour_is_counted_from_the_accounts_minute(seconds: int) -> None:
     assert not memory.skips(again + HOUR - timedelta(seconds=1), minute)
 
 
+def test_a_sweep_looks_that_begins_before_the_last_look_by_the_clock() -> None:
+    """The clock was set back: nothing says when the list was seen."""
+    memory = SweepMemory(looked_at=NOON, polite_until=NOON + POLITE)
+    before = [NOON - timedelta(minutes=minutes) for minutes in range(1, 600, 7)]
+    assert [now for now in before for minute in range(0, 60, 7) if memory.skips(now, minute)] == []
+
+
+def test_a_process_whose_clock_was_set_back_looks_and_goes_on_as_before(world: Polite) -> None:
+    world.become_polite()
+    assert skipped(world.sweep())
+    world.now -= timedelta(hours=5)
+
+    assert world.sweep().unlooked is None
+    assert skipped(world.sweep())
+
+
 # What never waits
 
 
@@ -454,6 +470,14 @@ def test_a_sweep_that_can_read_neither_fails(world: Polite) -> None:
 def test_a_process_is_blind_from_two_hours_on(seen: SweepMemory) -> None:
     assert not seen.is_blind(NOON + BLIND - timedelta(seconds=1))
     assert seen.is_blind(NOON + BLIND)
+
+
+@pytest.mark.parametrize("seen", [SweepMemory(began=NOON), SweepMemory(began=NOON - HOUR, looked_at=NOON)])
+def test_a_process_whose_clock_was_set_back_is_blind_until_it_looks(seen: SweepMemory) -> None:
+    now = NOON - timedelta(hours=5)
+    assert seen.is_blind(now)
+    seen.looked(now)
+    assert not seen.is_blind(now)
 
 
 def test_a_process_that_has_not_looked_for_two_hours_fails_every_run_until_it_has(world: Polite) -> None:
