@@ -159,18 +159,42 @@ def test_a_list_that_fails_otherwise_fails_the_sweep_and_makes_no_process_polite
     assert world.lists == 1
 
 
-def test_a_list_whose_first_page_was_served_is_not_given_up(world: Polite) -> None:
+def paged(world: Polite, pages: int) -> None:
+    """So many invitations of strangers, each on a page of its own."""
     world.service.configure(page_size=1)
-    for name in ("o-third000001", "o-fourth00001"):
-        management = f"{len(name) * 1000 + ord(name[2]):012d}"
-        world.service.add_organization(name, management)
+    for number in range(pages):
+        management = f"{700_000_000_000 + number}"
+        world.service.add_organization(f"o-stranger{number:04d}", management)
         world.invite(management)
-    served = iter([False, *[True] * 9])
-    world.throttled = lambda: next(served, False)
+
+
+@pytest.mark.parametrize("served", [1, 2, 11])
+def test_a_list_that_is_throttled_before_its_last_page_is_given_up_like_one_that_is_so_from_the_first(
+    world: Polite, served: int
+) -> None:
+    paged(world, 12)
+    throttled, began = iter([False] * served), world.now
+    world.throttled = lambda: next(throttled, True)
 
     report = world.run()
 
-    assert (report.failures, report.unlooked, report.listed) == ((), None, 2)
+    assert world.now - began <= timedelta(seconds=10)
+    assert world.lists > served + 5
+    assert (report.failures, report.postponed) == ((), ("LIST_UNREADABLE TooManyRequestsException",))
+    assert (report.records, report.unlooked is not None) == ((), True)
+
+
+def test_a_list_that_was_served_whole_once_is_not_given_up(world: Polite) -> None:
+    paged(world, 1)
+    invited = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException"))
+    throttled = iter([False, False, *[True] * 12])
+    world.throttled = lambda: next(throttled, False)
+
+    report = world.run()
+
+    assert world.lists > 2 + 12
+    assert (report.failures, report.unlooked, world.state(invited)) == ((), None, "ACCEPTED")
 
 
 # Stepping back

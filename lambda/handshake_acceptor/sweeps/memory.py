@@ -31,7 +31,7 @@ _TRIED_AGAIN = (Outcome.RETRY_LATER, Outcome.ACCEPT_UNCONFIRMED, Outcome.NEEDS_H
 
 
 def gives_up(waited: float, longest_wait: float) -> bool:
-    """Whether a sweep stops asking: its next wait could end more than `PATIENCE` seconds after its first call."""
+    """Whether a sweep stops asking: its next wait could end more than `PATIENCE` seconds after the first throttling."""
     return waited + longest_wait > PATIENCE
 
 
