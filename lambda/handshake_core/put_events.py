@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from handshake_core import retry
-from handshake_core.errors import Remedy, classify
+from handshake_core.errors import TABLE, Remedy, classify
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -29,8 +29,18 @@ class Answer:
     code: str
     """Its error code; empty where it took the entry."""
     message: str
-    again: bool
-    """Whether it may take it a little later."""
+    remedy: Remedy | None
+    """What to do about it; None where it took the entry."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it may take it in seconds."""
+        return self.remedy is Remedy.RETRY_NOW
+
+    @property
+    def later(self) -> bool:
+        """Whether it may take it later, be that in seconds or in another run."""
+        return self.remedy in (Remedy.RETRY_NOW, Remedy.RETRY_LATER)
 
 
 def put(
@@ -38,7 +48,7 @@ def put(
 ) -> Iterator[Answer]:
     """Puts entries, and gives an answer for each, in their order, after every ten.
 
-    What cannot be taken now is tried again until it is, or until no call may begin any more; once only, unless
+    What seconds cure is tried again until it is taken, or until no call may begin any more; once only, unless
     `patient`. `client` is asked for before every call. Never raises for what happens on the other side.
     """
     for start in range(0, len(entries), MOST_ENTRIES):
@@ -65,10 +75,11 @@ def _put(clock: retry.Clock, client: Callable[[], EventBridgeClient], entries: S
         return retry.in_time(clock, lambda: _answers(client().put_events(Entries=entries), len(entries)))
     except retry.CALL_FAILURES as error:
         failure = classify(error)
-        if failure.remedy is not Remedy.RETRY_NOW and len(entries) > 1:
+        answer = Answer(failure.code, _message(error), failure.remedy)
+        if not answer.later and len(entries) > 1:
             # One entry that is refused must not take its neighbours in the call along.
             return [answer for entry in entries for answer in _put(clock, client, [entry])]
-        return [Answer(failure.code, _message(error), failure.remedy is Remedy.RETRY_NOW)] * len(entries)
+        return [answer] * len(entries)
 
 
 def _answers(response: Mapping[str, Any], count: int) -> list[Answer]:
@@ -77,7 +88,14 @@ def _answers(response: Mapping[str, Any], count: int) -> list[Answer]:
     if len(entries) != count:
         raise ValueError("an answer for other entries")
     pairs = [(str(each.get("ErrorCode") or ""), str(each.get("ErrorMessage") or "")) for each in entries]
-    return [Answer(code, message, code in _RETRYABLE) for code, message in pairs]
+    return [Answer(code, message, _remedy(code)) for code, message in pairs]
+
+
+def _remedy(code: str) -> Remedy | None:
+    if not code:
+        return None
+    row = TABLE.get(code)
+    return Remedy.RETRY_NOW if code in _RETRYABLE else row.remedy if row else Remedy.NEEDS_HUMAN
 
 
 def _message(error: Exception) -> str:

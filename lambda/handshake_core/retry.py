@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -78,9 +78,21 @@ def client_config(user_agent: str) -> Config:
     return Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1}, user_agent=user_agent)
 
 
-def real_clock(remaining: Callable[[], float]) -> Clock:
-    """Real time, of which `remaining` says how many seconds are left."""
-    return Clock(now=lambda: datetime.now(UTC), remaining=remaining, sleep=time.sleep, random=random.random)
+def real_clock(
+    remaining: Callable[[], float],
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Clock:
+    """Real time, of which `remaining` says how many seconds are left.
+
+    The wall clock is read once, for it may be set while an invocation lasts: then an age would shrink, or grow.
+    """
+    began, started = wall(), monotonic()
+
+    def now() -> datetime:
+        return began + timedelta(seconds=monotonic() - started)
+
+    return Clock(now=now, remaining=remaining, sleep=time.sleep, random=random.random)
 
 
 def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenacity.Retrying:

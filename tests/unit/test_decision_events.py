@@ -348,6 +348,24 @@ def test_no_more_than_a_thousand_events_are_kept(told: Told) -> None:
     ][3:]
 
 
+NEW_ACCOUNT = ["SubscriptionRequiredException", "OptInRequired", "FinalizingOrganizationException"]
+
+
+@pytest.mark.parametrize("fault", [*(client_error(code, "PutEvents") for code in NEW_ACCOUNT), *NEW_ACCOUNT], ids=str)
+def test_what_minutes_cure_fails_the_run_after_one_call_and_is_told_first_in_the_next(
+    told: Told, fault: str | Exception
+) -> None:
+    told.world.invite()
+    told.world.invite(OTHER_MANAGEMENT)
+    report, told.fails = told.world.run(), lambda entry: fault
+    assert told.tell(report) == (DECISION_UNSENT,)
+    assert ([len(call) for call in told.calls], told.refused) == ([2], [])
+    told.fails = lambda entry: ""
+    told.catch_up()
+    assert sorted(map(said, told.taken)) == [("ACCEPT", "ACCEPTED"), ("NO_MATCH", "LEFT_PENDING")]
+    assert told.tell(report) == ()
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

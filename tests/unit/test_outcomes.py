@@ -6,10 +6,12 @@ A new one fails here until it is said what every consumer makes of it; so does a
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -17,15 +19,17 @@ import pytest
 from aws_lambda_powertools import Logger, Metrics
 
 from handshake_acceptor.policy.decide import DecisionKind
+from handshake_acceptor.reporting.decision_events import EXPIRES_SOON, with_expiry
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
-from handshake_acceptor.reporting.record import Outcome, Record, Report
+from handshake_acceptor.reporting.record import MORE_REASONS, Outcome, Record, Report
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.sweeps.memory import LastLook
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Reason, invalid_handshake
 from handshakectl.output import COLOURS
 from local.cloudwatch.metrics import read
-from local.world import World, deny
+from local.world import World, allow, deny
+from tests.support.told import REFUSED
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,6 +169,41 @@ def test_a_summary_is_one_line_of_bounded_length(record: Record) -> None:
 def test_a_summary_is_plain_text_whatever_a_policy_quotes(record: Record) -> None:
     reasons = (Reason("POLICY_INVALID", 'at "a\\b":\n\tnot\x0b\x00 one'),)
     assert replace(record, reasons=reasons).summary.endswith(": at 'a/b': not one.")
+
+
+def test_a_record_tells_of_the_first_twenty_statements_and_counts_the_others() -> None:
+    """Ten documents of the greatest size, each with as many statements as it holds. A line of the log has 256 KB:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html, and so have ten events:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html.
+    """
+    world = World()
+    for letter in "abcdefghij":
+        world.policy(*(deny(f"{letter}{number:03}") for number in range(200)), name=letter)
+    world.invite()
+    (record,) = world.run().records
+    told = record.as_dict()
+    assert told["sids"] == [f"a{number:03}" for number in range(20)]
+    assert [each.get("sid") for each in told["reasons"]] == [*told["sids"], None]
+    more = {"code": MORE_REASONS, "message": "and 1,980 more reasons", "count": "1980"}
+    assert told["reasons"][-1] == more
+    assert record.summary.endswith(": left pending: a000 denies it (LeavePending); and 1,980 more reasons.")
+    assert len(record.decision.sids) == len(record.decision.reasons) == 2_000
+    assert len(json.dumps(told)) < 256_000 / 10
+
+
+@pytest.mark.parametrize(("allows", "more"), [(20, 0), (21, 1), (30, 10)])
+def test_a_record_keeps_every_reason_that_is_not_the_policys(allows: int, more: int) -> None:
+    world = World()
+    world.policy(*(allow(f"Join{number:02}") for number in range(allows)))
+    world.invite()
+    world.now += timedelta(days=14)
+    world.service.inject(REFUSED)
+    (record,) = world.run().records
+    reasons = with_expiry(record, world.now).as_dict()["reasons"]
+    codes = [EXPIRES_SOON, *["ALLOWED"] * 20, *[MORE_REASONS] * bool(more), REFUSED.code]
+    assert [each["code"] for each in reasons] == codes
+    assert [each["count"] for each in reasons if each["code"] == MORE_REASONS] == [str(more)] * bool(more)
+    assert "Give the account a payment method" in record.summary
 
 
 @pytest.mark.parametrize(("heading", "kinds"), [("decision", DecisionKind), ("outcome", Outcome)])

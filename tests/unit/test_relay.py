@@ -260,6 +260,14 @@ def test_what_never_ends_is_given_up_before_the_deadline_and_fails_the_run() -> 
     assert world.now < START + timedelta(seconds=world.timeout)
 
 
+def test_what_minutes_cure_is_sent_once_and_fails_the_run() -> None:
+    world = World(Bus(lambda call, account: client_error("SubscriptionRequiredException", "PutEvents")))
+    world.members(*accounts(10))
+    report = world.enable_all_features()
+    assert report.failures == ("HINT_NOT_SENT SubscriptionRequiredException",)
+    assert (report.counts[Outcome.FAILED], world.bus.calls, world.now) == (10, [accounts(10)], START)
+
+
 @pytest.mark.parametrize(
     "message",
     [

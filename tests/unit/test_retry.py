@@ -81,6 +81,13 @@ def test_real_time_is_real() -> None:
     assert (clock.remaining(), clock.sleep, clock.random) == (7.0, time.sleep, random.random)
 
 
+def test_time_goes_on_as_it_passes_though_the_wall_clock_is_set_while_it_does() -> None:
+    began, hours = datetime(2026, 11, 26, 4, tzinfo=UTC), timedelta(hours=5)
+    wall, passed = iter([began, began - hours, began + hours]), iter([1_000.0, 1_000.0, 1_001.5, 1_003.0])
+    clock = retry.real_clock(lambda: 7.0, wall=lambda: next(wall), monotonic=lambda: next(passed))
+    assert [(clock.now() - began).total_seconds() for _ in range(3)] == [0, 1.5, 3]
+
+
 def test_what_seconds_cure_is_called_until_it_answers() -> None:
     time = Time()
     assert (

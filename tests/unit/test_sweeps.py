@@ -159,18 +159,42 @@ def test_a_list_that_fails_otherwise_fails_the_sweep_and_makes_no_process_polite
     assert world.lists == 1
 
 
-def test_a_list_whose_first_page_was_served_is_not_given_up(world: Polite) -> None:
+def paged(world: Polite, pages: int) -> None:
+    """So many invitations of strangers, each on a page of its own."""
     world.service.configure(page_size=1)
-    for name in ("o-third000001", "o-fourth00001"):
-        management = f"{len(name) * 1000 + ord(name[2]):012d}"
-        world.service.add_organization(name, management)
+    for number in range(pages):
+        management = f"{700_000_000_000 + number}"
+        world.service.add_organization(f"o-stranger{number:04d}", management)
         world.invite(management)
-    served = iter([False, *[True] * 9])
-    world.throttled = lambda: next(served, False)
+
+
+@pytest.mark.parametrize("served", [1, 2, 11])
+def test_a_list_that_is_throttled_before_its_last_page_is_given_up_like_one_that_is_so_from_the_first(
+    world: Polite, served: int
+) -> None:
+    paged(world, 12)
+    throttled, began = iter([False] * served), world.now
+    world.throttled = lambda: next(throttled, True)
 
     report = world.run()
 
-    assert (report.failures, report.unlooked, report.listed) == ((), None, 2)
+    assert world.now - began <= timedelta(seconds=10)
+    assert world.lists > served + 5
+    assert (report.failures, report.postponed) == ((), ("LIST_UNREADABLE TooManyRequestsException",))
+    assert (report.records, report.unlooked is not None) == ((), True)
+
+
+def test_a_list_that_was_served_whole_once_is_not_given_up(world: Polite) -> None:
+    paged(world, 1)
+    invited = world.invite()
+    world.service.inject(Fault(operation="AcceptHandshake", code="ServiceException"))
+    throttled = iter([False, False, *[True] * 12])
+    world.throttled = lambda: next(throttled, False)
+
+    report = world.run()
+
+    assert world.lists > 2 + 12
+    assert (report.failures, report.unlooked, world.state(invited)) == ((), None, "ACCEPTED")
 
 
 # Stepping back
@@ -255,6 +279,22 @@ def test_the_hour_is_counted_from_the_accounts_minute(seconds: int) -> None:
     assert memory.skips(again - timedelta(seconds=1), minute)
     assert not memory.skips(again, minute)
     assert not memory.skips(again + HOUR - timedelta(seconds=1), minute)
+
+
+def test_a_sweep_looks_that_begins_before_the_last_look_by_the_clock() -> None:
+    """The clock was set back: nothing says when the list was seen."""
+    memory = SweepMemory(looked_at=NOON, polite_until=NOON + POLITE)
+    before = [NOON - timedelta(minutes=minutes) for minutes in range(1, 600, 7)]
+    assert [now for now in before for minute in range(0, 60, 7) if memory.skips(now, minute)] == []
+
+
+def test_a_process_whose_clock_was_set_back_looks_and_goes_on_as_before(world: Polite) -> None:
+    world.become_polite()
+    assert skipped(world.sweep())
+    world.now -= timedelta(hours=5)
+
+    assert world.sweep().unlooked is None
+    assert skipped(world.sweep())
 
 
 # What never waits
@@ -454,6 +494,14 @@ def test_a_sweep_that_can_read_neither_fails(world: Polite) -> None:
 def test_a_process_is_blind_from_two_hours_on(seen: SweepMemory) -> None:
     assert not seen.is_blind(NOON + BLIND - timedelta(seconds=1))
     assert seen.is_blind(NOON + BLIND)
+
+
+@pytest.mark.parametrize("seen", [SweepMemory(began=NOON), SweepMemory(began=NOON - HOUR, looked_at=NOON)])
+def test_a_process_whose_clock_was_set_back_is_blind_until_it_looks(seen: SweepMemory) -> None:
+    now = NOON - timedelta(hours=5)
+    assert seen.is_blind(now)
+    seen.looked(now)
+    assert not seen.is_blind(now)
 
 
 def test_a_process_that_has_not_looked_for_two_hours_fails_every_run_until_it_has(world: Polite) -> None:

@@ -59,7 +59,7 @@ class DecisionBus:
         entries = [event.entry(self._bus) for event in self._unsent]
         answers = put_events.put(clock, self._client, entries, patient=patient)
         answered = list(zip(self._unsent, answers, strict=True))
-        self._unsent = [event for event, answer in answered if answer.again][-MOST_REMEMBERED:]
+        self._unsent = [event for event, answer in answered if answer.later][-MOST_REMEMBERED:]
         for event, answer in answered:
-            if answer.code and not answer.again:
+            if answer.code and not answer.later:
                 refused(event, answer.code)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from handshake_acceptor.policy.decide import Decision, DecisionKind
 from handshake_acceptor.policy.documents import Mode
 from handshake_acceptor.policy.snapshot import PolicySnapshot
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import Handshake, InvalidHandshake, Reason
+
+MORE_REASONS: Final = "MORE_REASONS"
+"""The code of the reason that counts those of the decision that a record leaves out."""
+_MOST_TOLD: Final = 20
+"""Of a decision's Sids and reasons. A policy can have more than a line of the log and an event hold: 256 KB each."""
 
 
 class Outcome(StrEnum):
@@ -77,13 +82,27 @@ class Record:
         into = f" to account {self.account_id}" if self.account_id else ""
         since = f", sent {known.requested_at.isoformat(timespec='seconds')}" if known and known.requested_at else ""
         # What came of it stands after every statement that allows it; of what nothing matches the nearest is first.
-        first_and_last = (*self.reasons[:1], *self.reasons[1:][-1:])
-        told = self.reasons[:2] if self.decision.kind is DecisionKind.NO_MATCH else first_and_last
+        reasons = self._told
+        told = reasons[:2] if self.decision.kind is DecisionKind.NO_MATCH else (*reasons[:1], *reasons[1:][-1:])
         why = "; ".join(reason.message.rstrip(".") for reason in told)
         return plain_line(f"{what}{into}{since}: {_SAID[self.outcome]}" + (f": {why}." if why else "."))
 
+    @property
+    def _told(self) -> tuple[Reason, ...]:
+        """The reasons, of the decision's own the first ones. One that counts the others stands in their place."""
+        others = self.decision.reasons[_MOST_TOLD:]
+        if not others:
+            return self.reasons
+        count = len(others)
+        text = f"and {count:,} more reason{'s' if count > 1 else ''}"
+        more, left_out = Reason(MORE_REASONS, text, (("count", str(count)),)), frozenset(others[1:])
+        return tuple(more if each == others[0] else each for each in self.reasons if each not in left_out)
+
     def as_dict(self) -> dict[str, Any]:
-        """The decision log record; null where a handshake that cannot be believed does not say."""
+        """The decision log record; null where a handshake that cannot be believed does not say.
+
+        It names twenty statements at most; what is decided rests on all.
+        """
         known = self.handshake if isinstance(self.handshake, Handshake) else None
         return {
             "handshake_id": self.handshake.id or None,
@@ -96,8 +115,8 @@ class Record:
             "expires_at": known.expires_at.isoformat() if known else None,
             "decision": self.decision.kind.value,
             "outcome": self.outcome.value,
-            "sids": list(self.decision.sids),
-            "reasons": [reason.as_dict() for reason in self.reasons],
+            "sids": list(self.decision.sids[:_MOST_TOLD]),
+            "reasons": [reason.as_dict() for reason in self._told],
             "policy_version": self.decision.policy_version or None,
             "mode": self.mode.value,
             "trigger": self.trigger.kind.value,

@@ -31,7 +31,7 @@ _TRIED_AGAIN = (Outcome.RETRY_LATER, Outcome.ACCEPT_UNCONFIRMED, Outcome.NEEDS_H
 
 
 def gives_up(waited: float, longest_wait: float) -> bool:
-    """Whether a sweep stops asking: its next wait could end more than `PATIENCE` seconds after its first call."""
+    """Whether a sweep stops asking: its next wait could end more than `PATIENCE` seconds after the first throttling."""
     return waited + longest_wait > PATIENCE
 
 
@@ -71,7 +71,10 @@ class LastLook:
 
 @dataclass(slots=True)
 class SweepMemory:
-    """What one process remembers of its looks. It may be lost at any time: a new process looks, until it has looked."""
+    """What one process remembers of its looks. It may be lost at any time: a new process looks, until it has looked.
+
+    The wall clock may be set back between two runs. What was seen at a time that is still to come says nothing.
+    """
 
     began: datetime | None = None
     """When its first run began."""
@@ -85,7 +88,7 @@ class SweepMemory:
         if self.looked_at is None or self.polite_until is None or now >= self.polite_until:
             return False
         since = (now.timestamp() - 60 * minute) % _HOUR
-        return (now - self.looked_at).total_seconds() <= since
+        return 0 <= (now - self.looked_at).total_seconds() <= since
 
     def looked(self, at: datetime, last: LastLook | None = None) -> None:
         """A run that began at that time has seen the list."""
@@ -98,7 +101,7 @@ class SweepMemory:
     def is_blind(self, now: datetime) -> bool:
         """Whether this has to be heard."""
         seen = self.looked_at or self.began
-        return seen is not None and now - seen >= BLIND
+        return seen is not None and not timedelta(0) <= now - seen < BLIND
 
 
 def _edges(snapshot: PolicySnapshot) -> Iterable[datetime]:

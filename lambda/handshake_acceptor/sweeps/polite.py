@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -97,7 +98,8 @@ class PoliteSweeps:
 class _Patient:
     """The Organizations client of one sweep, which gives its list up after `PATIENCE` seconds of throttling.
 
-    It does not retry. It tells the one retry layer, by `remaining`, that no time is left.
+    On whichever page it is throttled: until all pages were served once, nothing rests on any. It does not retry. It
+    tells the one retry layer, by `remaining`, that no time is left.
     """
 
     def __init__(self, client: OrganizationsClient, clock: retry.Clock) -> None:
@@ -105,7 +107,7 @@ class _Patient:
         self._client: Any = client
         self._clock = clock
         self._longest_wait = replace(clock, random=lambda: 1.0).backoff
-        self._began = clock.now()
+        self._throttled_at: datetime | None = None
         self._tries = 0
         self._served = False
 
@@ -123,9 +125,12 @@ class _Patient:
             answer: dict[str, Any] = self._client.list_handshakes_for_account(**kwargs)
         except ClientError as error:
             row = TABLE.get(error.response.get("Error", {}).get("Code", ""))
-            throttled = row is not None and row.throttled
-            waited = (self._clock.now() - self._began).total_seconds()
-            self.gave_up = throttled and not self._served and gives_up(waited, self._longest_wait(self._tries))
+            if row is not None and row.throttled and not self._served:
+                now = self._clock.now()
+                self._throttled_at = self._throttled_at or now
+                waited = (now - self._throttled_at).total_seconds()
+                self.gave_up = gives_up(waited, self._longest_wait(self._tries))
             raise
-        self._served = True
+        self._tries = 0
+        self._served = self._served or not answer.get("NextToken")
         return answer
