@@ -74,8 +74,11 @@ class Evidence:
             return False
         if policy is None or self.spent:
             return False
-        # A page each from two moments is a policy that never was: two readings with the same stamps are one that was.
-        whole = policy.pages == 1 or (self.before is not None and self.before.stamps == policy.stamps)
+        # A page each from two moments is a policy that never was: two readings with the same stamps are one that was,
+        # when the first of them began. So that must not be long ago either.
+        before = self.before
+        twice = before is not None and before.stamps == policy.stamps and policy.began - before.began <= YOUNG
+        whole = policy.pages == 1 or twice
         arrived = (seen.listed.arrived_at, seen.answer.arrived_at)
         return (
             whole

@@ -3,9 +3,12 @@
 It shares nothing with the code under test. It knows every policy that stood and every organization that the account was
 in, each from when to when; it sees the readings as they pass through the clients; and it asks the naive policy.
 
-One thing no reading of several pages can see: a document that was made after its page was read, and deleted before that
-page was read again. Parameter Store keeps no trace of it. Two equal readings then prove that what they show stood, not
-that nothing stood beside it. So people in worlds of several pages make a name once, and take back by writing.
+Two things no reading of several pages can see. A document that was made after its page was read, and deleted before
+that page was read again: Parameter Store keeps no trace of it. Two equal readings then prove that what they show stood,
+not that nothing stood beside it. So people in worlds of several pages make a name once, and take back by writing.
+And a document that was made between two readings, where a `NextToken` is a place in the list: whoever deletes another
+one between two pages of the second reading moves it to a page that was read already. So two equal readings prove what
+stood when the first of them began, which may be no more than 20 s before the second did.
 """
 
 from __future__ import annotations
@@ -230,14 +233,19 @@ class Evidence:
             return f"the last reading of the policy began {now.at - policy.began.at} ago"
         if now.at - policy.ended.at > PAUSE:
             return f"the last reading of the policy ended {now.at - policy.ended.at} ago"
-        earlier = self.policy.last(before=policy.began)
-        if not policy.is_of_one_moment and (earlier is None or earlier.content != policy.content):
-            return "a policy of several pages was not read twice in a row with the same content"
+        stood = policy.began
+        if not policy.is_of_one_moment:
+            earlier = self.policy.last(before=policy.began)
+            if earlier is None or earlier.content != policy.content:
+                return "a policy of several pages was not read twice in a row with the same content"
+            if policy.began.at - earlier.began.at > AGE:
+                return f"the two readings of a policy of several pages began {policy.began.at - earlier.began.at} apart"
+            stood = earlier.began
         complaints = []
         # A run may list for another purpose after the list that it rests on: any that is young enough will do.
         for listed in self.rests_on(self.handshakes, policy.began):
             for account in self.rests_on(self.account, policy.began):
-                about = self._complaint_on(operation, handshake, pends, now, history, policy, listed, account)
+                about = self._complaint_on(operation, handshake, pends, now, history, policy, stood, listed, account)
                 if not about:
                     return ""
                 complaints.append(about)
@@ -266,6 +274,7 @@ class Evidence:
         now: Moment,
         history: History,
         policy: Reading,
+        stood: Moment,
         listed: Reading,
         account: Reading,
     ) -> str:
@@ -279,7 +288,7 @@ class Evidence:
         wanted = "ACCEPT" if operation == "AcceptHandshake" else "DECLINE"
         accounts = dict.fromkeys(state.account for state, _, _ in history.between(looked, account.ended))
         said = []
-        for state, since, until in history.between(policy.began, now):
+        for state, since, until in history.between(stood, now):
             for where in accounts:
                 for at in _instants(state.parameters, handshake, since, until):
                     said.append(verdict(state.parameters, handshake, where, at))

@@ -93,6 +93,7 @@ TWO_PAGES = replace(GOOD, reading=reading(pages=2), before=reading(pages=2))
         replace(TWO_PAGES, before=None),
         replace(TWO_PAGES, before=reading(pages=2, stamps=("b",))),
         replace(TWO_PAGES, reading=reading(pages=3, stamps=("b",))),
+        replace(TWO_PAGES, before=reading(began=-at(20, ONE), pages=2)),
     ],
     ids=[
         "nothing",
@@ -106,6 +107,7 @@ TWO_PAGES = replace(GOOD, reading=reading(pages=2), before=reading(pages=2))
         "two pages, read once",
         "two pages, another before",
         "three pages, another after",
+        "two pages, the one before too long ago",
     ],
 )
 def test_what_lacks_one_thing_permits_nothing(evidence: Evidence) -> None:
@@ -117,6 +119,7 @@ def test_what_lacks_one_thing_permits_nothing(evidence: Evidence) -> None:
     [
         GOOD,
         TWO_PAGES,
+        replace(TWO_PAGES, before=reading(began=-at(20), pages=2)),
         replace(TWO_PAGES, before=reading(pages=1)),  # what it says counts, not how many pages it took
         replace(GOOD, before=reading(stamps=("b",))),  # one page is of one moment, whatever was there before
     ],
