@@ -28,6 +28,7 @@ RELAY_LOG_GROUP = "/aws/lambda/handshake-relay"
 SETTINGS = ROOT / "local" / "demo" / "settings.json"
 
 _CDK = ROOT / "node_modules" / ".bin" / "cdk"
+_QUIET = ["--no-notices", "--no-version-reporting"]
 _APP = f"{ROOT / '.venv' / 'bin' / 'python'} {ROOT / 'app.py'}"
 
 
@@ -73,14 +74,19 @@ class EmbeddedAws:
         return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | ours
 
     def cdk(self, account_id: str, *arguments: str) -> str:
-        """Runs the CDK CLI as an account and gives its standard output. Raises `CommandFailed`."""
+        """Runs the CDK CLI as an account and gives its standard output. Raises `CommandFailed`.
+
+        Without CDK's own validation of the template, which is half of the time: tests/infra has it for every stack.
+        """
         with TemporaryDirectory(prefix="cdk.out-") as output:
-            options = ["--app", _APP, "--output", output, "--no-notices", "--no-version-reporting"]
-            return run([str(_CDK), *arguments, *options], self.environment(account_id))
+            command = [str(_CDK), *arguments, "--app", _APP, "--output", output, *_QUIET]
+            return run(command, self.environment(account_id) | {"CDK_VALIDATION": "false"})
 
     def bootstrap(self, account_id: str) -> None:
-        """`cdk bootstrap`, which a real account needs once too."""
-        self.cdk(account_id, "bootstrap", f"aws://{account_id}/{REGION}")
+        """`cdk bootstrap`, which a real account needs once too; from where no app is, for it would synthesize that."""
+        with TemporaryDirectory() as nowhere:
+            command = [str(_CDK), "bootstrap", f"aws://{account_id}/{REGION}", *_QUIET]
+            run(command, self.environment(account_id), Path(nowhere))
 
     def deploy(self, account_id: str, settings: Path | None = SETTINGS, stack: str = "acceptor") -> dict[str, str]:
         """`cdk deploy` of a stack, with cdk.json's settings if no file of them is named; gives its outputs."""
@@ -128,12 +134,12 @@ def embedded_aws(*, port: int | None = None, **environment: str) -> Iterator[Emb
         yield EmbeddedAws(endpoint)
 
 
-def run(command: list[str], environment: Mapping[str, str]) -> str:
-    """Runs a command to its end and gives its standard output. Raises `CommandFailed`.
+def run(command: list[str], environment: Mapping[str, str], folder: Path = ROOT) -> str:
+    """Runs a command in a folder to its end and gives its standard output. Raises `CommandFailed`.
 
     What it says on standard error is for people, and never part of an answer.
     """
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CommandFailed(f"{Path(command[0]).name} {command[1]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
     return done.stdout

@@ -9,7 +9,9 @@ import pytest
 NOT_MEASURED = {
     "test_cli_fleet.py",
     "test_cli_warnings.py",
+    "test_faults.py",
     "test_fuzz.py",
+    "test_interleavings.py",
     "test_json_reader.py",
     "test_policy_comparison.py",
     "test_policy_properties.py",

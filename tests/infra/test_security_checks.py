@@ -1,5 +1,6 @@
-"""The templates as cdk-nag and checkov see them: no finding but those exempted, and no exemption without a finding.
+"""The templates as CDK's own validation, cdk-nag and checkov see them: no finding but those exempted.
 
+Nor an exemption without a finding.
 cfn-lint runs in test_operation.py.
 """
 
@@ -10,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnResource, Stack, Validations
+from aws_cdk import App, CfnResource, CloudFormationValidatePlugin, Stack, Validations
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
@@ -54,24 +57,32 @@ Finding = tuple[str, str]
 """A check's id, and the path of the resource that it finds fault with."""
 
 
-@pytest.fixture
-def exempted(monkeypatch: pytest.MonkeyPatch) -> dict[Finding, str]:
-    """What the code exempts and why; while this is in use, the checks are not told."""
+@contextmanager
+def nothing_exempted() -> Iterator[dict[Finding, str]]:
+    """What the code exempts of the stacks that are made meanwhile, and why; the checks are not told."""
     reasons: dict[Finding, str] = {}
 
     def note(resource: Construct, given: Mapping[str, str]) -> None:
         reasons.update({(check, f"{resource.node.path}/Resource"): reason for check, reason in given.items()})
 
-    for name, module in list(sys.modules.items()):
-        if name.startswith("handshake_acceptor_cdk.") and hasattr(module, "suppress"):
-            monkeypatch.setattr(module, "suppress", note)
-    return reasons
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("handshake_acceptor_cdk.") and hasattr(module, "suppress"):
+                patch.setattr(module, "suppress", note)
+        yield reasons
 
 
-def nag(stack: Stack) -> set[Finding]:
+@cache
+def of_cdk() -> CloudFormationValidatePlugin:
+    """CDK's own validation: each that is made takes seconds, and memory."""
+    return CloudFormationValidatePlugin()
+
+
+def validate(stack: Stack) -> set[Finding]:
+    """What cdk-nag and CDK's own validation of the template find."""
     app = stack.node.root
     assert isinstance(app, App)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app), of_cdk())
     try:
         app.synth()
     except RuntimeError as failed:  # as which an error in Node arrives here
@@ -85,15 +96,17 @@ def nag(stack: Stack) -> set[Finding]:
     }
 
 
-def checkov(stacks: Iterable[Stack], folder: Path) -> tuple[set[Finding], dict[Finding, str]]:
-    """What checkov finds in templates, and what they told it to skip and why. It has no network to ask."""
+def checkov(groups: Iterable[Iterable[Stack]], folder: Path) -> list[tuple[set[Finding], dict[Finding, str]]]:
+    """What checkov finds in each group of stacks, and what they told it to skip and why. It has no network to ask."""
     assert CHECKOV.exists(), "checkov has an environment of its own: make .venv-checks/.ready"
-    paths: dict[tuple[str, str], str] = {}
-    for number, stack in enumerate(stacks):
-        file = f"{number}.template.json"
-        (folder / file).write_text(json.dumps(Template.from_stack(stack).to_json()))
-        resources = [each for each in stack.node.find_all() if CfnResource.is_cfn_resource(each)]
-        paths |= {(f"/{file}", stack.resolve(each.logical_id)): each.node.path for each in resources}  # type: ignore[attr-defined]
+    paths: list[dict[tuple[str, str], str]] = []
+    for group, stacks in enumerate(groups):
+        paths.append({})
+        for number, stack in enumerate(stacks):
+            file = f"{group}-{number}.template.json"
+            (folder / file).write_text(json.dumps(Template.from_stack(stack).to_json()))
+            resources = [each for each in stack.node.find_all() if CfnResource.is_cfn_resource(each)]
+            paths[group] |= {(f"/{file}", stack.resolve(each.logical_id)): each.node.path for each in resources}  # type: ignore[attr-defined]
     nowhere = "http://127.0.0.1:9"
     done = subprocess.run(
         [str(CHECKOV), "--directory", str(folder), "--framework", "cloudformation", "--skip-download", "--output=json"],
@@ -106,11 +119,18 @@ def checkov(stacks: Iterable[Stack], folder: Path) -> tuple[set[Finding], dict[F
     assert results["passed_checks"], done.stderr
     assert not results["parsing_errors"]
 
-    def finding(check: dict[str, Any]) -> Finding:
-        return check["check_id"], paths[check["file_path"], check["resource"].partition(".")[2]]
+    def findings(kind: str, of: Mapping[tuple[str, str], str]) -> Iterator[tuple[Finding, dict[str, Any]]]:
+        for check in results[kind]:
+            if path := of.get((check["file_path"], check["resource"].partition(".")[2])):
+                yield (check["check_id"], path), check["check_result"]
 
-    skipped = {finding(check): check["check_result"]["suppress_comment"] for check in results["skipped_checks"]}
-    return {finding(check) for check in results["failed_checks"]}, skipped
+    return [
+        (
+            {finding for finding, _ in findings("failed_checks", of)},
+            {finding: result["suppress_comment"] for finding, result in findings("skipped_checks", of)},
+        )
+        for of in paths
+    ]
 
 
 def by_tool(reasons: Mapping[Finding, str], tool: str) -> dict[Finding, str]:
@@ -118,27 +138,33 @@ def by_tool(reasons: Mapping[Finding, str], tool: str) -> dict[Finding, str]:
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_cdk_nag_finds_nothing_but_what_is_exempted(name: str) -> None:
-    assert nag(STACKS[name]()) == set()
+def test_validation_finds_nothing_but_what_is_exempted(name: str) -> None:
+    assert validate(STACKS[name]()) == set()
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_every_exemption_from_cdk_nag_is_needed(name: str, exempted: dict[Finding, str]) -> None:
-    found = nag(STACKS[name]())
+def test_every_exemption_from_cdk_nag_is_needed(name: str) -> None:
+    with nothing_exempted() as exempted:
+        found = validate(STACKS[name]())
     assert found == by_tool(exempted, "AwsSolutions-").keys()
     assert all(exempted.values()), "each has a reason"
 
 
-def test_checkov_finds_nothing_but_what_is_exempted(tmp_path: Path) -> None:
-    found, skipped = checkov((make() for make in STACKS.values()), tmp_path)
+def test_a_template_that_cloudformation_would_refuse_is_found() -> None:
+    stack = synthesize(LOCAL)
+    CfnResource(stack, "Wrong", type="AWS::Lambda::Function", properties={"Timeout": "a while"})
+    assert {path for _, path in validate(stack)} == {"HandshakeAcceptor/Wrong"}
+
+
+def test_checkov_finds_what_is_exempted_and_nothing_else(tmp_path: Path) -> None:
+    told = [make() for make in STACKS.values()]
+    with nothing_exempted() as exempted:
+        untold = [make() for make in STACKS.values()]
+    (found, skipped), (found_untold, skipped_untold) = checkov((told, untold), tmp_path)
     assert found == set()
     assert all(skipped.values()), "each has a reason"
-
-
-def test_every_exemption_from_checkov_is_needed(tmp_path: Path, exempted: dict[Finding, str]) -> None:
-    found, skipped = checkov((make() for make in STACKS.values()), tmp_path)
-    assert found == by_tool(exempted, "CKV_").keys()
-    assert skipped == {}
+    assert found_untold == by_tool(exempted, "CKV_").keys() == skipped.keys()
+    assert skipped_untold == {}
 
 
 def test_the_bill_of_materials_names_everything_that_the_package_carries() -> None:

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 
 from handshake_acceptor.policy.decide import Decision, DecisionKind
 from handshake_acceptor.reporting.metric import NAMESPACE, Metric
-from handshake_acceptor.reporting.record import Outcome, Report
+from handshake_acceptor.reporting.record import Outcome, Report, Unlooked
 from handshake_acceptor.reporting.telemetry import Telemetry
 from handshake_acceptor.trigger import Trigger
 from handshake_core.handshake import invalid_handshake
@@ -128,3 +128,15 @@ def test_what_aws_makes_us_wait_for_is_pending_and_no_more(world: World) -> None
     world.invite()
     assert sent(world).keys() == {Metric.PENDING, Metric.HOURS_LEFT}
     assert world.service.organization_of(MEMBER) is None
+
+
+def test_a_sweep_that_looks_at_nothing_goes_on_saying_who_needs_a_person(world: World) -> None:
+    """Else the alarm would end with the first sweep that steps back."""
+    world.service.inject(Fault(operation="AcceptHandshake", code="HandshakeConstraintViolationException", times=9))
+    world.invite()
+    looked = world.run()
+    assert [record.outcome for record in looked.records] == [Outcome.NEEDS_HUMAN]
+    waiting = Unlooked(skipped=True, last_look=world.now, records=looked.records)
+    stepped_back = replace(looked, records=(), unlooked=waiting)
+    assert emitted(world, stepped_back)[Metric.NEEDS_HUMAN] == [(1, "Count")]
+    assert Metric.NEEDS_HUMAN not in emitted(world, replace(stepped_back, unlooked=replace(waiting, records=())))
