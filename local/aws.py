@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -48,16 +49,8 @@ class EmbeddedAws:
         return AdminClient(self.endpoint)
 
     def client(self, service: str, account_id: str) -> Any:
-        """A boto3 client that calls as an account, over HTTP."""
-        make: Callable[..., Any] = boto3.client
-        return make(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=account_id,
-            aws_secret_access_key="test",  # noqa: S106 - the emulator's, worth nothing anywhere
-            config=Config(retries={"total_max_attempts": 2}, read_timeout=120),
-        )
+        """A boto3 client that calls as an account, over HTTP: the same one each time."""
+        return _client(self.endpoint, service, account_id)
 
     def environment(self, account_id: str) -> dict[str, str]:
         """What a command needs to call as an account; nothing of the user's own AWS configuration is left."""
@@ -124,6 +117,19 @@ class EmbeddedAws:
             ActionAfterCompletion="DELETE",
             Target=deployed["Target"],
         )
+
+
+@cache
+def _client(endpoint: str, service: str, account_id: str) -> Any:
+    make: Callable[..., Any] = boto3.client
+    return make(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=account_id,
+        aws_secret_access_key="test",  # noqa: S106 - the emulator's, worth nothing anywhere
+        config=Config(retries={"total_max_attempts": 2}, read_timeout=120),
+    )
 
 
 @contextmanager

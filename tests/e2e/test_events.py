@@ -165,7 +165,7 @@ def test_an_event_that_could_not_be_put_fails_the_run_and_is_told_by_the_next(wo
     with fault_proxy(world.aws.endpoint) as proxy:
         variables = before["Environment"]["Variables"] | {"AWS_ENDPOINT_URL": proxy.endpoint}
         # So that it gives up soon: 18 s of them are kept back for a put, and no call begins in the last 20.
-        lambda_.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables}, Timeout=60)
+        lambda_.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables}, Timeout=45)
         try:
             world.aws.admin.inject(faults=[PAYMENT | {"times": 2}])
             world.member.invite()
