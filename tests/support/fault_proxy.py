@@ -133,8 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _kill(self) -> None:
         """Kills the process at the other end of this connection: the function's, while it waits for this answer."""
         pid = owner(self.client_address[1], self.server.server_port)
+        self.server.killed.append(pid)  # before it, for whoever waits for the process learns of its end at once
         os.kill(pid, signal.SIGKILL)
-        self.server.killed.append(pid)
         self.close_connection = True
 
     def log_message(self, *_: object) -> None: ...
