@@ -38,7 +38,7 @@ def emulator(
 
     Raises `NotStarted`.
     """
-    with _held_port(port) as port, TemporaryDirectory(prefix="handshakes-") as folder:
+    with _held_port(port) as port, TemporaryDirectory(prefix="handshakes-", ignore_cleanup_errors=True) as folder:
         world_file, log = Path(folder, "world.json"), log or Path(folder, "log")
         world_file.write_text(json.dumps(list(world)))
         command = [str(INTERPRETER), "-m", "local.adapters.ministack", "--port", str(port), "--with-parent"]
@@ -46,7 +46,11 @@ def emulator(
             process = subprocess.Popen(
                 [*command, "--world", str(world_file)],
                 cwd=ROOT,
-                env={**os.environ, **(environment or {})},
+                env={
+                    **os.environ,
+                    "TMPDIR": folder,
+                    **(environment or {}),
+                },  # what it leaves behind goes with the folder
                 stdin=subprocess.PIPE,  # closes with this process, however it ends, and the emulator with it
                 stdout=output,
                 stderr=output,

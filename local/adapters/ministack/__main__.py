@@ -4,7 +4,7 @@
 
 What ministack reads from its environment stays as it is (`AUTH`, `LAMBDA_ASYNC_RETRY_BASE_SECONDS`,
 `LAMBDA_ASYNC_RETRY_MAX_SECONDS`, `LOG_LEVEL`, …). The additions hook into private names, so the version is pinned
-and a start with another one is refused. Besides the handshakes they close twenty-four gaps between ministack and AWS:
+and a start with another one is refused. Besides the handshakes they close twenty-five gaps between ministack and AWS:
 
 - IAM knows the ARN of a handshake and of a path of parameters, the operations that take no resource, and which
   organization a caller is in.
@@ -22,6 +22,7 @@ and a start with another one is refused. Besides the handshakes they close twent
 - The management account of an organization of ours describes its accounts, and moves them from one parent to another.
 - A function's asset may be in another account's bucket, if that bucket's policy admits the caller.
 - A version of a function is published only of the code that a stack states.
+- The processes of a function share one tree of its code.
 - What a function says last in a run is in the log of that run, on a busy machine too.
 - A function logs to a group that is there, and makes none: no role of ours may.
 - What a function logs in the embedded metric format becomes metrics, and every run of it is counted.
@@ -47,7 +48,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.adapters.ministack.admin import with_admin_api
-from local.adapters.ministack.assets import fetch_code_from_others, publish_only_the_stated_code
+from local.adapters.ministack.assets import fetch_code_from_others, publish_only_the_stated_code, unpack_once
 from local.adapters.ministack.buses import keep_bus_policies, reach_other_accounts_buses, tell_alarm_changes
 from local.adapters.ministack.cloudformation import add_resource_types, refuse_log_groups_that_exist
 from local.adapters.ministack.handshakes import add_handshakes
@@ -74,6 +75,7 @@ def install(aws: Ministack, admin: AdminApi) -> None:
     refuse_log_groups_that_exist(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Logs::LogGroup"], aws["cloudwatch_logs"])
     fetch_code_from_others(aws["lambda_svc"], aws["s3"], aws["responses"])
     publish_only_the_stated_code(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Lambda::Version"], aws["lambda_svc"])
+    unpack_once(aws["lambda_runtime"], aws["lambda_svc"])
     keep_bus_policies(aws["provisioners"]._RESOURCE_HANDLERS["AWS::Events::EventBus"], aws["eventbridge"])
     reach_other_accounts_buses(aws)
     tell_alarm_changes(aws["cloudwatch"], aws["eventbridge"])

@@ -1,6 +1,9 @@
-"""A function's code: from another account's bucket, if that admits the caller; a version only of the stated code."""
+"""A function's code: from whose bucket it comes, of which code a version is, and where it lies unpacked."""
 
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -41,3 +44,18 @@ def publish_only_the_stated_code(handlers: dict[str, Any], lambda_svc: Any) -> N
         return check
 
     handlers |= {"create": checking(handlers["create"], 1), "update": checking(handlers["update"], 2)}
+
+
+def unpack_once(lambda_runtime: Any, lambda_svc: Any) -> None:
+    """One tree for all processes of the same code, as on AWS, where each has it mounted.
+
+    Ministack unpacks it for each process, which then also compiles all of it.
+    """
+
+    class Unpacked(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+            code = Path(str(self.filename)).read_bytes()
+            Path(path).rmdir()
+            Path(path).symlink_to(lambda_svc._docker_extracted_dir(code, "code"))
+
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": Unpacked})

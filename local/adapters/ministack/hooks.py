@@ -10,7 +10,7 @@ PINNED = "1.5.33"
 HOOKS = {
     "ministack.app": ("app", "main"),
     "ministack.core.iam_actions": ("extract_resource_arn", "request_tag_context", "_DENIED_CODES"),
-    "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT"),
+    "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT", "zipfile"),
     "ministack.core.iam_evaluator": (
         "_principal_org_id",
         "_resolve_condition_key",
@@ -66,6 +66,7 @@ HOOKS = {
         "_execution_record_for_config",
         "_emit_lambda_logs",
         "_emit_lambda_metrics",
+        "_docker_extracted_dir",
         "_fetch_code_from_s3",
         "_functions",
     ),
