@@ -249,12 +249,11 @@ class Reconcile:
 
     def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
         """The next run settles it."""
-        if turn.sent is SendState.NOTHING:
-            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
-        self._memory.unconfirmed[turn.plan.handshake.id] = turn
-        if turn.plan.declines:
-            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
-        return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
+        if turn.sent is not SendState.NOTHING:
+            self._memory.unconfirmed[turn.plan.handshake.id] = turn
+            if not turn.plan.declines:
+                return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
+        return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
 
     def _ended(self, turn: Turn, ended: Plan) -> Plan:
         handshake = ended.handshake
