@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from handshake_acceptor.observed import Listing
-from handshake_acceptor.observed import unknown_account as unknown_account
+from handshake_acceptor.observed import Listing, unknown_account
 from handshake_acceptor.policy.decide import NONE
 from handshake_core import retry
 from handshake_core.handshake import (

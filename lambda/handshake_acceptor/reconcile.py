@@ -165,7 +165,8 @@ class Reconcile:
     def _attempt(self, turn: Turn) -> Plan | None:
         """Decides again on evidence of this moment and, if it still is to be acted on, sends one call."""
         handshake_id = turn.plan.handshake.id
-        if over := _terminal(turn, _shown(self._states.refresh(), handshake_id)):
+        seen = next(each for each in self._states.refresh().handshakes if each.id == handshake_id)
+        if over := _terminal(turn, seen):
             return self._ended(turn, over)
         state = self._states.evidence()
         decided = {each.handshake.id: each for each in plan(state, self._trigger, self._clock.now())}[handshake_id]
@@ -249,12 +250,11 @@ class Reconcile:
 
     def _unsettled(self, turn: Turn, *reasons: Reason) -> Plan:
         """The next run settles it."""
-        if turn.sent is SendState.NOTHING:
-            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
-        self._memory.unconfirmed[turn.plan.handshake.id] = turn
-        if turn.plan.declines:
-            return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
-        return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
+        if turn.sent is not SendState.NOTHING:
+            self._memory.unconfirmed[turn.plan.handshake.id] = turn
+            if not turn.plan.declines:
+                return turn.plan.with_outcome(Outcome.ACCEPT_UNCONFIRMED, *reasons, _UNCONFIRMED)
+        return turn.plan.with_outcome(Outcome.RETRY_LATER, *reasons)
 
     def _ended(self, turn: Turn, ended: Plan) -> Plan:
         handshake = ended.handshake
@@ -300,10 +300,6 @@ class Reconcile:
         )
         self._records.append(record)
         self._emit(record)
-
-
-def _shown(state: ObservedState, handshake_id: str) -> Handshake | InvalidHandshake:
-    return next(each for each in state.handshakes if each.id == handshake_id)
 
 
 def _is_alone(handshake: Handshake | InvalidHandshake, state: ObservedState) -> bool:

@@ -117,9 +117,8 @@ class StateReader:
         else:
             nobody = AccountAnswer(unknown_account(self.account_id, self._partition))  # nothing is decided by it
             self._evidence = self._evidence.observed(Observation(listed, nobody))
-        if not (undecided and not self._first.done()) and self._took(self._first.result, early=True):
-            return self._state()
-        self._read_policy()
+        if (undecided and not self._first.done()) or not self._took(self._first.result, early=True):
+            self._read_policy()
         return self._state()
 
     def close(self) -> None:

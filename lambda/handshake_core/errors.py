@@ -57,6 +57,8 @@ class Failure:
     """Whether the call may have had its effect all the same."""
     advice: str
     """What a person should do, at once or where waiting does not help; empty where nobody need do anything."""
+    throttled: bool = False
+    """Whether the service asks for fewer calls by it."""
 
     def as_reason(self) -> Reason:
         """For the decision record: the reason's code is the service's error code."""
@@ -74,7 +76,7 @@ class Row:
     after_effect: bool = False
     """Whether it may come after the call had its effect."""
     throttled: bool = False
-    """Whether the service asks for fewer calls by it."""
+    """As in `Failure`."""
 
 
 _NOW, _LATER, _HUMAN, _LOOK = Remedy.RETRY_NOW, Remedy.RETRY_LATER, Remedy.NEEDS_HUMAN, Remedy.LOOK
@@ -206,7 +208,7 @@ DEADLINE = "DEADLINE"
 def classify(error: ClientError | BotoCoreError | ResponseParserError | OutOfTime) -> Failure:
     """Says what a failed call means. The service's free-text message is read, but never kept."""
     if isinstance(error, OutOfTime):
-        return Failure(Remedy.RETRY_NOW, DEADLINE, "", ambiguous=False, advice="")
+        return _failure(Row(_NOW), DEADLINE)
     if isinstance(error, ClientError):
         return _classify_answer(error)
     code = type(error).__name__
@@ -232,4 +234,4 @@ def _classify_answer(error: ClientError) -> Failure:
 
 
 def _failure(row: Row, code: str, reason: str = "") -> Failure:
-    return Failure(row.remedy, code, reason, row.after_effect, row.advice)
+    return Failure(row.remedy, code, reason, row.after_effect, row.advice, row.throttled)

@@ -95,14 +95,13 @@ def real_clock(
     return Clock(now=now, remaining=remaining, sleep=time.sleep, random=random.random)
 
 
-def retrying(clock: Clock, retryable: Callable[[BaseException], bool]) -> tenacity.Retrying:
-    """Attempts with backoff while `retryable` says so and there is time; then raises the last error."""
+def _retrying(clock: Clock, **options: Any) -> tenacity.Retrying:
+    """Attempts with backoff while there is time."""
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(retryable),
         wait=lambda state: clock.backoff(state.attempt_number),
         stop=lambda state: not clock.has_time(state.upcoming_sleep),
         sleep=clock.sleep,
-        reraise=True,
+        **options,
     )
 
 
@@ -129,16 +128,15 @@ def in_time(clock: Clock, function: Callable[[], T]) -> T:
 
 def call_with_retries(clock: Clock, function: Callable[[], T]) -> T:
     """Calls what is safe to repeat, until it answers. Raises one of `CALL_FAILURES` when it does not in time."""
-    return retrying(clock, is_retry_now)(partial(in_time, clock, function))
+    again = tenacity.retry_if_exception(is_retry_now)
+    return _retrying(clock, retry=again, reraise=True)(partial(in_time, clock, function))
 
 
 def poll(clock: Clock, look: Callable[[], T], again: Callable[[T], bool]) -> T:
     """Looks with backoff while `again` says so and there is time; then gives what the last look showed."""
-    return tenacity.Retrying(
+    return _retrying(
+        clock,
         retry=tenacity.retry_if_result(again),
-        wait=lambda state: clock.backoff(state.attempt_number),
-        stop=lambda state: not clock.has_time(state.upcoming_sleep),
-        sleep=clock.sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )(look)
 

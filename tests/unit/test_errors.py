@@ -102,7 +102,7 @@ def test_every_row_is_spelled_out_here_and_says_the_same() -> None:
 def test_a_code_means_what_its_row_says_whichever_call_it_comes_from(code: str, operation: str) -> None:
     failure = classify(client_error(code, operation))
     row = TABLE[code]
-    assert failure == Failure(row.remedy, code, "", row.after_effect, row.advice)
+    assert failure == Failure(row.remedy, code, "", row.after_effect, row.advice, row.throttled)
     assert HUMAN.get(code, "") in failure.advice
 
 
@@ -111,7 +111,7 @@ def test_a_code_means_what_its_row_says_whichever_call_it_comes_from(code: str, 
 def test_a_reason_says_more_than_its_code(code: str, reason: str) -> None:
     failure = classify(client_error(code, reason=reason))
     row = TABLE[reason]
-    assert failure == Failure(row.remedy, code, reason, row.after_effect, row.advice)
+    assert failure == Failure(row.remedy, code, reason, row.after_effect, row.advice, row.throttled)
     assert HUMAN_REASONS.get(reason, "") in failure.advice
 
 

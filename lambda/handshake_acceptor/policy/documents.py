@@ -69,8 +69,9 @@ def load(documents: Iterable[Document]) -> Policy | InvalidPolicy:
         unchecked -= 1
         content, found = _read(document.text)
         mistakes += [partial(_error, document.name, pointer, words) for pointer, words in found]
-        for index, sid in _sids(content):
-            places[sid].append((document.name, f"/Statement/{index}/Sid"))
+        for index, raw in _statements(content):
+            if isinstance(sid := raw.get("Sid"), str):
+                places[sid].append((document.name, f"/Statement/{index}/Sid"))
         if not found:
             statements += [_statement(raw) for raw in content["Statement"]]
     for sid, (first, *others) in places.items():
@@ -127,12 +128,12 @@ def _validator() -> Validator:
     return compile_schema(schema())
 
 
-def _sids(content: Any) -> Iterator[tuple[int, str]]:
+def _statements(content: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What may be a statement, and where it stands in the list."""
     statements = content.get("Statement") if isinstance(content, dict) else None
     for index, raw in enumerate(statements if isinstance(statements, list) else []):
-        sid = raw.get("Sid") if isinstance(raw, dict) else None
-        if isinstance(sid, str):
-            yield index, sid
+        if isinstance(raw, dict):
+            yield index, raw
 
 
 def _taken(sid: str, document: str, pointer: str) -> str:
@@ -144,10 +145,7 @@ def _taken(sid: str, document: str, pointer: str) -> str:
 def _beyond_schema(content: Any, misshapen: Iterable[str]) -> Iterator[tuple[str, Words]]:
     """What a schema cannot say, of the parts that it finds nothing wrong with."""
     broken = {place for pointer in misshapen for place in _on_the_way(pointer)}
-    statements = content.get("Statement") if isinstance(content, dict) else None
-    for index, raw in enumerate(statements if isinstance(statements, list) else []):
-        if not isinstance(raw, dict):
-            continue
+    for index, raw in _statements(content):
         pointer = f"/Statement/{index}"
         condition = raw.get("Condition", {})
         if not isinstance(condition, dict):

@@ -19,7 +19,7 @@ from handshake_acceptor.reporting.record import Report, Unlooked
 from handshake_acceptor.sweeps.memory import LastLook, SweepMemory, gives_up, minute_of
 from handshake_acceptor.trigger import Trigger, TriggerKind
 from handshake_core import retry
-from handshake_core.errors import TABLE
+from handshake_core.errors import classify
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations.client import OrganizationsClient
@@ -124,8 +124,7 @@ class _Patient:
         try:
             answer: dict[str, Any] = self._client.list_handshakes_for_account(**kwargs)
         except ClientError as error:
-            row = TABLE.get(error.response.get("Error", {}).get("Code", ""))
-            if row is not None and row.throttled and not self._served:
+            if classify(error).throttled and not self._served:
                 now = self._clock.now()
                 self._throttled_at = self._throttled_at or now
                 waited = (now - self._throttled_at).total_seconds()
