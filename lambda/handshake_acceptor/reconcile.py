@@ -277,7 +277,7 @@ class Reconcile:
         if over is None:
             return planned
         confirmed = (_confirmed(turn.plan),) if over.outcome in (Outcome.ACCEPTED, Outcome.DECLINED) else ()
-        return replace(over, attempts=0, reasons=over.reasons + confirmed)
+        return replace(over, attempts=0, reasons=tuple(dict.fromkeys(over.reasons + confirmed)))
 
     def _record(self, settled: Plan) -> None:
         assert settled.outcome is not None  # noqa: S101 - every plan that is recorded has ended

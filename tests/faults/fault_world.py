@@ -552,6 +552,8 @@ class FaultWorld(World):
         told = f"{record.as_dict()}; it is {state}"
         if record.attempts != frame.sent[handshake_id]:
             self._wrong(f"{frame.sent[handshake_id]} calls were sent: {told}")
+        if len(set(record.reasons)) < len(record.reasons):
+            self._wrong(f"a reason is given twice: {told}")
         claims = {"ACCEPTED": "ACCEPTED", "ALREADY_ACCEPTED": "ACCEPTED", "DECLINED": "DECLINED"}
         if state != claims.get(outcome, state):
             self._wrong(told)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from handshake_acceptor.plan import Plan
 from handshake_acceptor.policy.store import PolicyStore
 from handshake_acceptor.reconcile import Memory, Turn
 from handshake_acceptor.reporting.record import Outcome
@@ -183,6 +184,12 @@ def test_the_judge_notices_what_is_never_told(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Memory, "__init__", forgetful)
     assert is_noticed("no record says so")
+
+
+def test_the_judge_notices_a_reason_that_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Plan.with_outcome
+    monkeypatch.setattr(Plan, "with_outcome", lambda plan, outcome, *reasons: honest(plan, outcome, *reasons, *reasons))
+    assert is_noticed("a reason is given twice")
 
 
 def is_noticed(complaint: str) -> bool:

@@ -1311,6 +1311,30 @@ def test_an_accept_of_an_earlier_run_is_ours_though_the_list_still_shows_it_as_p
     assert world.service.accept_effects(wanted) == 1
 
 
+def test_that_an_earlier_run_sent_it_is_said_once_though_two_could_not_confirm_it(world: World) -> None:
+    wanted = unconfirmed(world)
+    behind = world.client.list_handshakes_for_account()
+    world.now += timedelta(seconds=1000)
+
+    def listing(**_: Any) -> dict[str, Any]:
+        if "AcceptHandshake" in world.client.calls:
+            raise client_error("AccessDeniedException", "ListHandshakesForAccount")
+        return behind
+
+    def describing() -> dict[str, Any]:
+        raise client_error("AWSOrganizationsNotInUseException", "DescribeOrganization")
+
+    world.client.list_handshakes_for_account, world.client.describe_organization = listing, describing
+    hides(world, "DescribeHandshake")
+    assert summary(world.run()) == [(wanted, "ACCEPT", "ACCEPT_UNCONFIRMED")]
+    for name in ("list_handshakes_for_account", "describe_organization"):
+        del world.client.__dict__[name]
+    world.client.before = lambda _: None
+    report = world.run()
+    assert summary(report) == [(wanted, "ACCEPT", "ACCEPTED")]
+    assert [reason.code for reason in report.records[0].reasons] == ["ALLOWED", "ACCEPT_CONFIRMED"]
+
+
 @pytest.mark.parametrize(
     ("late", "outcome"), [(timedelta(0), "ACCEPT_UNCONFIRMED"), (timedelta(seconds=1), "RETRY_LATER")]
 )
