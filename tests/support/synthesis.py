@@ -58,9 +58,9 @@ def hub(raw: dict[str, Any], region: str = "us-east-1") -> HubStack:
 
 
 def app() -> App:
-    """A run of the CDK app, with what cdk.json says; CDK's own validation of the template is asked for where wanted."""
+    """A run of the CDK app, with what cdk.json says."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return App(context=context, outdir=mkdtemp(dir=_SCRATCH.name), builtin_cloud_formation_validation=False)
+    return App(context=context, outdir=mkdtemp(dir=_SCRATCH.name))
 
 
 def made_before(resources: dict[str, Any], name: str) -> set[str]:
