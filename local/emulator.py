@@ -41,16 +41,13 @@ def emulator(
     with _held_port(port) as port, TemporaryDirectory(prefix="handshakes-", ignore_cleanup_errors=True) as folder:
         world_file, log = Path(folder, "world.json"), log or Path(folder, "log")
         world_file.write_text(json.dumps(list(world)))
+        # TMPDIR is the folder, too: what it leaves behind, its functions' code above all, goes with it.
         command = [str(INTERPRETER), "-m", "local.adapters.ministack", "--port", str(port), "--with-parent"]
         with log.open("w") as output:
             process = subprocess.Popen(
                 [*command, "--world", str(world_file)],
                 cwd=ROOT,
-                env={
-                    **os.environ,
-                    "TMPDIR": folder,
-                    **(environment or {}),
-                },  # what it leaves behind goes with the folder
+                env={**os.environ, "TMPDIR": folder, **(environment or {})},
                 stdin=subprocess.PIPE,  # closes with this process, however it ends, and the emulator with it
                 stdout=output,
                 stderr=output,

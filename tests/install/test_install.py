@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def constructs(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Install
     for fetched in (ROOT / "build").glob("dependencies-*"):
         shutil.copytree(fetched, installed.folder / "build" / fetched.name)
     return installed
+
+
+@pytest.mark.parametrize("folder", [".venv", ".venv-aws", ".venv-checks"])
+def test_a_lock_file_names_all_that_is_needed(folder: str) -> None:
+    """`make` installs what a lock file names, and looks at no package's own requirements."""
+    command = [str(ROOT / folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "No broken requirements found.\n"
 
 
 def test_nothing_but_these_packages_is_installed(tool: Installed) -> None:
