@@ -7,8 +7,6 @@ ON     := .venv-on/$(notdir $(PYTHON))/.ready
 CDK    := node_modules/.package-lock.json
 # Python compiles what is imported, and keeps it; pip would compile all of aws-cdk-lib, which takes a minute.
 INSTALL := pip -q --disable-pip-version-check install --no-compile
-# A lock file names all that is needed. Where pip looks for more, it meets newer releases, and stops at one without a hash.
-LOCKED  := $(INSTALL) --require-hashes --no-deps -r
 export PYTHONDONTWRITEBYTECODE :=
 BOTH    := $(MAKE) --silent --jobs=2
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
@@ -44,7 +42,7 @@ unit: $(VENV) ## the unit tests alone, in seconds
 coverage: $(VENV) ## unit, cli and faults tests, with the branches of the functions' code that they run, and the floor
 	@.venv/bin/pytest -q -n 2 tests/unit tests/cli tests/faults --cov
 
-infra: $(VENV) $(AWS) $(CHECKS) $(CDK) ## the templates, the asset, the wheel in an empty environment, the benchmarks' checks
+infra: $(VENV) $(CHECKS) $(CDK) ## the templates, the asset, the wheel in an empty environment, the benchmarks' checks
 	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/infra tests/install bench/checks
 
 e2e: $(VENV) $(AWS) $(CDK) ## the tests that deploy with the real CDK to the embedded AWS (minutes)
@@ -100,12 +98,14 @@ mutation: $(VENV) ## change what decides and acts one place at a time: the tests
 bench: $(VENV) ## everything under bench/: one JSON line a figure
 	@.venv/bin/python -m bench
 
+# With their extras: where a package asks for `coverage[toml]` and `coverage` alone is pinned, pip takes a newer release first, and
+# stops, for it has no hash. (--no-deps is no way out: aws-cdk-lib must be installed after what it depends on.)
 lock: ## pin again what the .in files ask for
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip -q install uv==0.13.9
 	@for f in infra/handshake_acceptor_cdk/asset/requirements requirements requirements-dev requirements-checks local/requirements \
 	  bench/starts/plain local/runtime/requirements; do \
 	  build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --upgrade $$f.in -o $$f.txt || exit 1; done
+	    --no-header --no-annotate --no-strip-extras --upgrade $$f.in -o $$f.txt || exit 1; done
 
 clean: ## forget everything that was built or installed
 	rm -rf .venv .venv-aws .venv-checks .venv-on node_modules build dist cdk.out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -113,20 +113,20 @@ clean: ## forget everything that was built or installed
 $(VENV) $(ON): requirements-dev.txt pyproject.toml
 	@echo "setting up $(@D) (once, about a minute)" >&2
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	@$(@D)/bin/$(LOCKED) requirements-dev.txt
+	@$(@D)/bin/$(INSTALL) --require-hashes -r requirements-dev.txt
 	@$(@D)/bin/$(INSTALL) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(AWS): local/requirements.txt
 	@echo "setting up .venv-aws, the embedded AWS" >&2
 	@test -x .venv-aws/bin/python || $(PYTHON) -m venv .venv-aws
-	@.venv-aws/bin/$(LOCKED) local/requirements.txt
+	@.venv-aws/bin/$(INSTALL) --require-hashes -r local/requirements.txt
 	@touch $@
 
 $(CHECKS): requirements-checks.txt
 	@echo "setting up .venv-checks, for checkov and pip-audit" >&2
 	@test -x .venv-checks/bin/python || $(PYTHON) -m venv .venv-checks
-	@.venv-checks/bin/$(LOCKED) requirements-checks.txt
+	@.venv-checks/bin/$(INSTALL) --require-hashes -r requirements-checks.txt
 	@touch $@
 
 $(CDK): package-lock.json

@@ -26,7 +26,7 @@ def runtime(build: Path, python: str) -> Path:
 def install(python: str, folder: Path, requirements: Path) -> None:
     """Lets that interpreter's pip put what a lock file names into a folder."""
     command = [python, "-m", "pip", "install", "-qqq", "--disable-pip-version-check", "--no-compile"]
-    paths = ["--require-hashes", "--no-deps", "--target", str(folder), "--requirement", str(requirements)]
+    paths = ["--require-hashes", "--target", str(folder), "--requirement", str(requirements)]
     subprocess.run(command + paths, check=True)
 
 
