@@ -23,6 +23,7 @@ NOW |= {"RequestLimitExceeded"}
 NOW_MAYBE_DONE = {"ServiceException", "InternalServerError", "InternalFailure", "InternalServiceError"}
 NOW_MAYBE_DONE |= {"ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException"}
 LOOK = {"HandshakeAlreadyInStateException", "InvalidHandshakeTransitionException", "HandshakeNotFoundException"}
+THROTTLED = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 LATER = {"SubscriptionRequiredException", "OptInRequired", "FinalizingOrganizationException"}
 HUMAN = {
     "AccessDeniedException": "`origins`",
@@ -104,6 +105,10 @@ def test_a_code_means_what_its_row_says_whichever_call_it_comes_from(code: str, 
     row = TABLE[code]
     assert failure == Failure(row.remedy, code, "", row.after_effect, row.advice, row.throttled)
     assert HUMAN.get(code, "") in failure.advice
+
+
+def test_these_codes_alone_ask_for_fewer_calls() -> None:
+    assert {code for code, row in TABLE.items() if row.throttled} == THROTTLED
 
 
 @pytest.mark.parametrize("code", CONSTRAINTS)
