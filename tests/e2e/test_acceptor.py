@@ -94,7 +94,7 @@ def test_no_policy_reaches_beyond_the_ceiling(acceptor: Acceptor) -> None:
 
 def test_two_runs_at_the_same_moment_accept_once_and_both_say_so(acceptor: Acceptor) -> None:
     acceptor.allow(ALLOWED)
-    acceptor.aws.admin.configure(accept_delay=6)  # so that the two overlap, cold start or not
+    acceptor.aws.admin.configure(accept_delay=10)  # so that the two overlap, cold start or not
     invited = acceptor.invite()
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(acceptor.decisions) for _ in range(2)]
